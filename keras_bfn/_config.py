@@ -35,10 +35,11 @@ class Immutable(ByValue, metaclass=_Sealed):
     are equal only to themselves.
 
     Attributes:
-        shorthands: names of arguments that abbreviate another one, and are not kept.
+        shorthands: pairs of an argument and of the one that it abbreviates. The first is not kept,
+            unless a subclass does not take the second. With None, it is never kept.
     """
 
-    shorthands: tuple[str, ...] = ()
+    shorthands: tuple[tuple[str, str | None], ...] = ()
     _is_made = False
 
     def __setattr__(self, name, value):
@@ -92,19 +93,15 @@ def own_config(made, cls):
 
 def argument_names(cls):
     """Returns the names of a constructor's arguments, including those taken as `**kwargs`."""
-    names = []
+    names, shorthands = [], getattr(cls, "shorthands", ())
     for base in cls.__mro__:
         if base.__module__.startswith("keras.src."):
             break
         if "__init__" not in vars(base):
             continue
         _, *parameters = inspect.signature(base.__init__).parameters.values()
-        names += [
-            p.name
-            for p in parameters
-            if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
-            and p.name not in getattr(cls, "shorthands", ())
-        ]
+        names += [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
         if all(p.kind != p.VAR_KEYWORD for p in parameters):
             break
-    return names
+    short = {name for name, other in shorthands if other in (None, *names)}
+    return [name for name in names if name not in short]

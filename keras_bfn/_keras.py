@@ -300,21 +300,21 @@ def build_optimizer(model):
     layers were frozen since, a weight could get the average of another one.
 
     Raises:
-        ValueError: if weights are averaged, and others train than when the variables were created.
+        ValueError: if weights train for which there are no variables; or, if weights are averaged,
+            if others train than when the variables were created.
     """
     if not model.optimizer.built:
         with scope_of(model):
             model.optimizer.build(model.trainable_variables)
         return
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
-    if not optimizer.use_ema:
-        return
-    averaged, trained = optimizer._trainable_variables, model.trainable_variables
-    if list(map(id, averaged)) != list(map(id, trained)):
+    known = list(map(id, optimizer._trainable_variables))
+    trained = list(map(id, model.trainable_variables))
+    if known != trained if optimizer.use_ema else not set(known) >= set(trained):
         raise ValueError(
-            "The optimizer averages other weights than those that train now. Call `compile` after "
-            "you freeze or unfreeze layers. "
-            f"Received: {len(averaged)} averages, {len(trained)} trainable weights"
+            "The optimizer was built for other weights than those that train now. Call `compile` "
+            "after you freeze, unfreeze or add layers. "
+            f"Received: an optimizer of {len(known)} weights, {len(trained)} trainable weights"
         )
 
 

@@ -86,8 +86,8 @@ class SimulationModel(BayesianFlowNetwork):
         Args:
             num_samples: int, at least 1. The number of samples for each given example.
             given: a dict from names of parts to one example, of shape `event_shape`, or to a batch
-                of examples, `(num, *event_shape)`. NaN, or -1 in integers, marks values that were
-                not observed: they are sampled, too.
+                of examples, `(num, *event_shape)`. NaN, or -1 in parts of classes and levels, marks
+                values that were not observed: they are sampled, too.
             num_steps, sampler, **options: as in `generate`.
 
         Returns:
@@ -105,21 +105,25 @@ class SimulationModel(BayesianFlowNetwork):
         shape = self._count_given(given)
         num = int(np.prod(shape)) * num_samples
         for name, x in given.items():
-            if x.dtype.kind in "iu" and not self.flow[name].discrete:
-                x = x.astype("float32")
+            x = self._to_floats(name, x)
             if self.bounds and name in self.bounds:
                 _check_inside(f"given[{name!r}]", x, self.bounds[name])
             x = x.reshape(-1, *self.event_shape[name])
             given[name] = np.repeat(x, num_samples, axis=0)
         options = {"batch_size": min(num, BATCH_SIZE), "verbose": 0, **options}
         samples = self.generate(num, num_steps, sampler, given=given, **options)
-        if not OF_EACH_SAMPLE & set(options):
+        if all(options.get(name) is None for name in OF_EACH_SAMPLE):
             self._draw_again(samples, given, num_steps, sampler, options)
         for name, (low, high) in (self.bounds or {}).items():
             samples[name] = _reflect(samples[name], np.float32(low), np.float32(high))
         for name, x in samples.items():
             samples[name] = x.reshape(*shape, num_samples, *self.event_shape[name])
         return samples
+
+    def _to_floats(self, name, x):
+        """Returns integers as floats, where a part consists of floats."""
+        is_integer = np.asarray(x).dtype.kind in "iu" and name in self.flow
+        return np.asarray(x, "float32") if is_integer and not self.flow[name].discrete else x
 
     def log_prob(
         self,
@@ -151,6 +155,8 @@ class SimulationModel(BayesianFlowNetwork):
         """
         own, impossible = {"batch_size": BATCH_SIZE, "verbose": 0}, False
         given = [given] if isinstance(given, str) else given
+        if isinstance(x, Mapping):
+            x = {name: self._to_floats(name, part) for name, part in x.items()}
         for name, bounds in (self.bounds or {}).items():
             if not isinstance(x, Mapping) or name not in x:
                 continue  # as `code_length` says

@@ -3,6 +3,7 @@
 import copy
 import pickle
 
+import keras
 import pytest
 
 from keras_bfn import datasets, flows, losses, samplers, schedules
@@ -66,3 +67,17 @@ def test_a_constructor_can_set_what_it_likes():
     assert made.share == 1.0
     with pytest.raises(AttributeError, match=r"`Derived` cannot be changed.*share=2\.0"):
         made.share = 2.0
+
+
+@keras.saving.register_keras_serializable("keras_bfn_tests")
+class Nucleotides(flows.DiscreteFlow):
+    def __init__(self, beta_1=1.0):
+        super().__init__(4, beta_1)
+        self.beta_1 = beta_1
+
+
+def test_a_subclass_keeps_an_argument_that_abbreviates_another_of_its_base():
+    flow = Nucleotides(3.0)
+    assert flow.get_config() == {"beta_1": 3.0}
+    assert flow != Nucleotides(1.0)
+    assert Nucleotides.from_config(flow.get_config()).schedule.beta_1 == 3

@@ -90,7 +90,10 @@ def test_samples_outside_the_bounds_are_drawn_again(briefly_trained, monkeypatch
     assert seeds[1] not in (0, 1)
     assert (drawn == 0.25).all()
     numbers.clear()
-    drawn = briefly_trained.sample(10, {"seen": [0.4, 0.5]}, lengths=None)["rate"]
+    drawn = briefly_trained.sample(10, {"seen": [0.4, 0.5]}, condition=None)["rate"]
+    assert numbers == [10, 10]  # for None is as if it had not been named
+    numbers.clear()
+    drawn = briefly_trained.sample(10, {"seen": [0.4, 0.5]}, lengths={"seen": 2})["rate"]
     assert numbers == [10]
     assert_allclose(drawn[:3], 0.95, rtol=1e-6)
 

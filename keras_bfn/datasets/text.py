@@ -175,7 +175,9 @@ def _windows(
 
 
 def _cut(tokens, seq_length, training, starts, rng):
-    """Returns the windows at `starts`; in training, shifted at random by less than their length."""
+    """Returns the windows at `starts`; in training, shifted at random up to the next start."""
     if training:
-        starts = starts + rng.integers(0, seq_length, len(starts))
+        last = len(tokens) - seq_length
+        ends = np.where(starts + 2 * seq_length > last, last + 1, starts + seq_length)
+        starts = rng.integers(starts, ends)
     return tokens[starts[:, None] + np.arange(seq_length)].astype("int32")

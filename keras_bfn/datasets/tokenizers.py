@@ -249,6 +249,7 @@ class Symbols(Tokenizer):
     """
 
     def __init__(self, symbols: Sequence[str], has_end: bool = True) -> None:
+        symbols = symbols.tolist() if hasattr(symbols, "tolist") else symbols
         are_strings = are_texts(symbols) and all(symbols)
         if not are_strings or not symbols or len({*symbols}) < len(symbols):
             raise refusal("symbols", "must be a list of distinct, non-empty strings", symbols)

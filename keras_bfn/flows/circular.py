@@ -64,7 +64,7 @@ class CircularFlow(Flow):
     of modified Bessel functions and their ratios", Mathematics of Computation 28, 1974.
     """
 
-    shorthands = ("sigma_1",)
+    shorthands = (("sigma_1", "schedule"),)
     embedding_size = theta_size = output_size = 2
     theta_tells_all = True
     data_range = (-math.pi, math.pi)

@@ -201,7 +201,7 @@ class ContinuousFlow(NumberFlow):
     Reference: section 4 of [Graves et al., 2023](https://arxiv.org/abs/2308.07037).
     """
 
-    shorthands = ("sigma_1",)
+    shorthands = (("sigma_1", "schedule"),)
     output_size = 1
 
     def __init__(

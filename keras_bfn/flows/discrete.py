@@ -50,7 +50,7 @@ class DiscreteFlow(Flow):
     Reference: section 6 of [Graves et al., 2023](https://arxiv.org/abs/2308.07037).
     """
 
-    shorthands = ("beta_1",)
+    shorthands = (("beta_1", "schedule"),)
     discrete = True
     theta_tells_all = True
     theta_range = (0, 1)

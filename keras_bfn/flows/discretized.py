@@ -59,7 +59,7 @@ class DiscretizedFlow(NumberFlow):
     Reference: section 5 of [Graves et al., 2023](https://arxiv.org/abs/2308.07037).
     """
 
-    shorthands = ("sigma_1",)
+    shorthands = (("sigma_1", "schedule"),)
     output_size = 2
     discrete = True
 

@@ -99,6 +99,9 @@ class MarkovChain(Immutable):
         counts: integer array of shape `(num_classes,) * (order + 1)`: how often each class follows
             each run of `order` classes. Probabilities of rare runs are estimated from shorter ones
             (Kneser-Ney smoothing), so that nothing is impossible.
+        starts: integer array of shape `(num_classes,) * order`: how often each run of `order`
+            classes begins a sequence. None for windows cut out of one text, where that hardly
+            matters.
 
     Attributes:
         num_classes: int. The number of classes.
@@ -116,16 +119,21 @@ class MarkovChain(Immutable):
     Recognition and Machine Learning"; the estimate: `keras_bfn.metrics.NgramModel`.
     """
 
-    def __init__(self, counts: ArrayLike) -> None:
+    def __init__(self, counts: ArrayLike, starts: ArrayLike | None = None) -> None:
         counts = to_numpy(counts, "counts")
-        are_counts = np.issubdtype(counts.dtype, np.integer) and counts.size and counts.min() >= 0
-        if counts.ndim < 2 or len(set(counts.shape)) > 1 or len(counts) < 2 or not are_counts:
+        if counts.ndim < 2 or len(set(counts.shape)) > 1 or len(counts) < 2 or not _count(counts):
             raise ValueError(
                 "Argument `counts` must contain integers of at least 0 and have shape "
                 "(num_classes,) * (order + 1), with 2 or more classes and an order of at least 1. "
                 f"Received: shape {counts.shape}, dtype {counts.dtype}"
             )
-        self.counts = counts.astype("int64")
+        if starts is not None:
+            starts = to_numpy(starts, "starts")
+            if starts.shape != counts.shape[1:] or not _count(starts):
+                expected = f"must contain integers of at least 0 and have shape {counts.shape[1:]}"
+                raise mismatch("starts", expected, f"shape {starts.shape}, dtype {starts.dtype}")
+            starts = starts.astype("int64")
+        self.counts, self.starts = counts.astype("int64"), starts
         self.num_classes, self.order = len(counts), counts.ndim - 1
         conditionals = [self.probabilities(n) for n in range(counts.ndim)]
         start = np.ones(())
@@ -140,9 +148,9 @@ class MarkovChain(Immutable):
 
     @classmethod
     def fit(cls, x: ArrayLike, num_classes: int, order: int) -> Self:
-        """Returns the chain with the `counts` of the sequences `x`, an array `(num, length)`.
+        """Returns the chain with the counts of the sequences `x`, an array `(num, length)`.
 
-        Runs with missing values (-1) are not counted.
+        Runs with missing values (-1) are not counted; after these, a sequence begins anew.
 
         Raises:
             ValueError: if an argument is out of its range, or the sequences are too short.
@@ -152,14 +160,19 @@ class MarkovChain(Immutable):
         x = to_numpy(x, "x")
         there = np.not_equal(x, -1)
         x = _check_sequences(np.where(there, x, 0), num_classes, order + 1)
-        size = num_classes ** (order + 1)
-        runs = np.zeros((len(x), x.shape[1] - order), "int64")
-        are_whole = np.ones(runs.shape, "bool")
-        for i in range(order + 1):
-            places = np.s_[:, i : x.shape[1] - order + i]
-            runs, are_whole = num_classes * runs + x[places], are_whole & there[places]
-        counts = np.bincount(runs[are_whole], minlength=size)
-        return cls(counts.reshape((num_classes,) * (order + 1)))
+
+        def count(length, chosen):
+            """Counts runs of this length that begin at chosen places."""
+            num_runs = x.shape[1] - length + 1
+            runs, chosen = np.zeros((len(x), num_runs), "int64"), chosen[:, :num_runs]
+            for i in range(length):
+                places = np.s_[:, i : i + num_runs]
+                runs, chosen = num_classes * runs + x[places], chosen & there[places]
+            counts = np.bincount(runs[chosen], minlength=num_classes**length)
+            return counts.reshape((num_classes,) * length)
+
+        begins = ~np.pad(there, ((0, 0), (1, 0)))[:, :-1]
+        return cls(count(order + 1, there), count(order, begins))
 
     def probabilities(self, num_before: int) -> Array:
         """Returns the probability of each class after `num_before` others, at most `order`.
@@ -185,7 +198,13 @@ class MarkovChain(Immutable):
         return shares
 
     def _counts_after(self, num_before):
-        return self.counts.sum(axis=tuple(range(self.order - num_before)))
+        """Returns how often each class follows each run of this many classes."""
+        found = self.counts.sum(axis=tuple(range(self.order - num_before)))
+        if self.starts is not None:  # runs that end before the first whole run does
+            for end in range(num_before, self.order):
+                others = {*range(self.order)} - {*range(end - num_before, end + 1)}
+                found = found + self.starts.sum(axis=tuple(others))
+        return found
 
     def log_prob(self, x: ArrayLike) -> Array:
         """Returns log probabilities of sequences `(num, length)` in nats, a float64 array `(num,)`.
@@ -273,21 +292,32 @@ class MarkovChain(Immutable):
         return ops.moveaxis(ops.concatenate(found, axis=0), 0, 1)
 
     def get_config(self) -> dict[str, Any]:
-        packed = zlib.compress(self.counts.astype("<i8").tobytes(), 9)
-        return {
-            "counts": base64.b64encode(packed).decode("ascii"),
-            "num_classes": self.num_classes,
-            "order": self.order,
-        }
+        arrays = {"counts": self.counts, "starts": self.starts}
+        packed = {name: _pack(x) for name, x in arrays.items() if x is not None}
+        return {**packed, "num_classes": self.num_classes, "order": self.order}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        counts = zlib.decompress(base64.b64decode(config["counts"]))
-        shape = (config["num_classes"],) * (config["order"] + 1)
-        return cls(np.frombuffer(counts, "<i8").reshape(shape))
+        k, order = config["num_classes"], config["order"]
+        counts = _unpack(config["counts"]).reshape((k,) * (order + 1))
+        starts = _unpack(config["starts"]).reshape((k,) * order) if "starts" in config else None
+        return cls(counts, starts)
 
     def __repr__(self) -> str:
         return f"MarkovChain(num_classes={self.num_classes}, order={self.order})"
+
+
+def _count(x):
+    """Whether an array contains integers of at least 0."""
+    return np.issubdtype(x.dtype, np.integer) and x.size and x.min() >= 0
+
+
+def _pack(x):
+    return base64.b64encode(zlib.compress(x.astype("<i8").tobytes(), 9)).decode("ascii")
+
+
+def _unpack(text):
+    return np.frombuffer(zlib.decompress(base64.b64decode(text)), "<i8")
 
 
 def _check_sequences(x, num_classes, least_length):

@@ -171,6 +171,8 @@ def generate(model, num_samples, sampler, order, given, latents, lengths, option
         inputs["observed"] = within_lengths(model, lengths, model.event_shape, num_samples)
     if given is not None:
         inputs |= given_inputs(model, given, num_samples)
+        if lengths is not None:  # what is given beyond them is not part of the example
+            inputs["known"] = map_parts(np.logical_and, inputs["known"], inputs["observed"])
     if latents is not None:
         known = inputs.get("known")
         inputs["latents"] = _check_latents(model, latents, known, sampler, num_samples)

@@ -72,7 +72,8 @@ def encode_prompts(tokenizer, prompt, num_samples, longest):
         ValueError: if a prompt is not a string, is too long, or cannot be encoded.
     """
     num_samples = check_int("num_samples", num_samples, 1)
-    prompts = [prompt] if isinstance(prompt, str) else prompt
+    prompts = prompt.tolist() if hasattr(prompt, "tolist") else prompt
+    prompts = [prompts] if isinstance(prompts, str) else prompts
     are_strings = isinstance(prompts, (list, tuple)) and all(isinstance(p, str) for p in prompts)
     if not are_strings or not prompts:
         raise refusal("prompt", "must be a string, or a non-empty list of strings", prompt)

@@ -233,7 +233,7 @@ def _check_null(null_condition, name, taken, classes):
     found = _convert(found, dtype, name)
     if _shape_of(taken) is not None:
         found = found.reshape(_shape_of(taken))
-    return found if found.ndim else found.item()
+    return found.copy() if found.ndim else found.item()
 
 
 def check_dropout(condition_dropout, null_condition):

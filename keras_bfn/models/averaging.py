@@ -1,6 +1,7 @@
 """The optimizer's averaged weights, as a replacement of the model's weights."""
 
 import contextlib
+import math
 
 from keras import ops
 
@@ -41,6 +42,26 @@ def assigned(model):
     with restoring(lambda: assign(raw)):
         assign(averages)
         yield
+
+
+@contextlib.contextmanager
+def loading(model):
+    """A context in which weights are loaded. Averages that are not loaded begin at the weights."""
+    if not has_averages(model):
+        yield
+        return
+    optimizer = _inner_optimizer(model)
+    averages = optimizer._model_variables_moving_average
+    values = copy_values(averages)
+    for average in averages:
+        average.assign(ops.full_like(average, math.nan))
+    try:
+        yield
+        values = copy_values(optimizer._trainable_variables)
+    finally:
+        for average, value in zip(averages, values, strict=True):
+            if ops.convert_to_numpy(ops.any(ops.isnan(average))):
+                average.assign(value)
 
 
 def _inner_optimizer(model):

@@ -182,7 +182,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         )
         self.condition_dropout = conditions.check_dropout(condition_dropout, self.null_condition)
         self.allow_missing = self.signature.allow_missing
-        self.tokenizer = text.check_model_tokenizer(flow, tokenizer)
+        self.tokenizer = tokenizer
         self.times = check_choice("times", times, TIMES)
         self.orders = states.check_shares(flow, times, self.signature.takes_causal, orders)
         self.seed = seed
@@ -224,6 +224,15 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         shape = self.event_shape
         return sum(map(math.prod, shape.values() if isinstance(shape, dict) else [shape]))
 
+    @property
+    def tokenizer(self) -> Any:
+        """The tokenizer that converts text to data and back, or a dict of the parts', or None."""
+        return self._tokenizer
+
+    @tokenizer.setter
+    def tokenizer(self, tokenizer: Parts[TokenizerLike] | None) -> None:
+        self._tokenizer = text.check_model_tokenizer(self.flow, tokenizer)
+
     def build(self, input_shape: Any) -> None:
         """Creates the weights of an unbuilt network, and checks its output."""
         conditional = isinstance(input_shape, (tuple, list)) and isinstance(
@@ -258,6 +267,12 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         with scope_of(self):
             self.build(shape if condition is None else (shape, map_parts(np.shape, condition)))
         self.built = True
+
+    @in_turn
+    def load_weights(self, filepath: Path, skip_mismatch: bool = False, **kwargs) -> None:
+        """As in Keras. If the file holds no averaged weights, averages begin at the loaded ones."""
+        with averaging.loading(self):
+            super().load_weights(filepath, skip_mismatch, **kwargs)
 
     def get_build_config(self) -> dict[str, Any] | None:
         config = super().get_build_config()

@@ -58,7 +58,8 @@ class Network(keras.Model):
             `(batch, ..., channels)`, which are concatenated and projected to the output; for a dict
             of flows, it returns a dict of such lists, or of finished outputs. With
             `times="variables"`, the input `"t"` is the mean time, or a dict of each part's, and
-            `"each_t"` is the time of each variable, which `join_to` concatenates, too.
+            `"each_t"` is the time of each variable, which `join_to` concatenates, too. A condition
+            that neither was called for is an error.
         takes_mask: bool. Whether there is an input `"mask"`, bool, of the shape of the data.
         takes_causal: bool. Whether there is an input `"causal"`, bool, `(batch,)`, true for
             examples in which each position sees only those before it, not even itself.
@@ -131,6 +132,9 @@ class Network(keras.Model):
             if shape is not None and not flow.theta_tells_all:  # type: ignore[union-attr]
                 joined.beside.append((shape, scale_time(inputs["t"])))
         found = connect(seen, joined, policy)
+        if joined.unused:
+            expected = f"must call {sorted(joined.unused)} of its conditions for {conditions!r}"
+            raise refusal("connect", f"{expected}, or the output does not depend on them", connect)
         outputs = map_parts(finish, flow, inputs["theta"], found)
         super().__init__(inputs=inputs, outputs=outputs, name=name)
         self.flow = flow

@@ -484,7 +484,7 @@ class JumpSampler(ODE1Sampler):
     """
 
     jumps = True
-    shorthands = ("end",)  # it is always "last"
+    shorthands = (("end", None),)  # it is always "last"
 
     def __init__(
         self,

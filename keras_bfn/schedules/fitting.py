@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from keras_bfn._parts import check_names, map_parts
 from keras_bfn._typing import ArrayLike, Parts
-from keras_bfn._validation import check_positive, refusal
+from keras_bfn._validation import check_positive, mismatch, refusal
 from keras_bfn.schedules.schedule import Schedule
 
 MIN_BETA, MAX_BETA, TOLERANCE = 1e-6, 1e12, 1e-3  # of the search
@@ -81,4 +81,9 @@ def _fit_part(flow, x, reconstruction, num_draws, seed):
     while high > (1.0 + TOLERANCE) * low:
         middle = math.sqrt(low * high)
         low, high = (low, middle) if cost(middle) <= reconstruction else (middle, high)
-    return schedule.ending_at(high)
+    found = schedule.ending_at(high)
+    reached = float(found.beta(1.0)) if type(found) is type(schedule) else 0.0
+    if not math.isclose(reached, high, rel_tol=1e-3):
+        expected = f"must be of the same type, with beta(1) = {high:g}"
+        raise mismatch("schedule.ending_at(beta)", expected, repr(found))
+    return found

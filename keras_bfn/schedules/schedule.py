@@ -1,6 +1,7 @@
 """Accuracy schedules: beta(t), the accuracy of all messages up to time t."""
 
 import math
+from typing import Self
 
 import keras
 import numpy as np
@@ -21,7 +22,7 @@ class Schedule(Immutable):
     A new schedule defines `beta` and `derivative`; `inverse`, for steps that are even in log(beta);
     and `ending_at`, for `keras_bfn.schedules.fit`. `keras_bfn.testing.check_schedule` tests it.
     Every flow rejects a schedule that does not start at 0, rise and stay finite, or whose
-    `derivative` is not the derivative of `beta`.
+    `derivative` and `alpha` are not those of `beta`.
 
     Example:
 
@@ -108,8 +109,8 @@ class ExponentialSchedule(Schedule):
     def inverse(self, beta: Tensor) -> Tensor:
         return ops.log1p(ops.cast(beta, "float32")) / self._rate
 
-    def ending_at(self, beta: float) -> "ExponentialSchedule":
-        return ExponentialSchedule(sigma_1=(1.0 + beta) ** -0.5)
+    def ending_at(self, beta: float) -> Self:
+        return self.from_config({**self.get_config(), "sigma_1": (1.0 + beta) ** -0.5})
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -149,14 +150,15 @@ class QuadraticSchedule(Schedule):
     def inverse(self, beta: Tensor) -> Tensor:
         return ops.sqrt(ops.cast(beta, "float32") / self.beta_1)
 
-    def ending_at(self, beta: float) -> "QuadraticSchedule":
-        return QuadraticSchedule(beta_1=beta)
+    def ending_at(self, beta: float) -> Self:
+        return self.from_config({**self.get_config(), "beta_1": beta})
 
 
 def check(schedule):
-    """Raises a `ValueError` unless beta(0) = 0, beta rises and is finite, and has this derivative.
+    """Raises a `ValueError` unless beta(0) = 0, and beta rises, is finite and has this derivative.
 
-    The derivative is checked over 64 steps of time. It may jump in a tenth of them.
+    The derivative is checked over 64 steps of time. It may jump in a tenth of them. `alpha` is
+    checked for as many messages.
     """
     t = np.linspace(0.0, 1.0, 129, dtype="float32")
     beta, slope = (
@@ -173,8 +175,11 @@ def check(schedule):
     else:
         # Simpson's rule over each of 64 steps.
         gained = (slope[:-2:2] + 4.0 * slope[1::2] + slope[2::2]) / (6.0 * 64)
-        errors = np.abs(gained / (beta[2::2] - beta[:-2:2]) - 1.0)
-        if np.quantile(errors, 0.9) > 0.01:
+        alpha = ops.convert_to_numpy(schedule.alpha(np.arange(1, 65), 64))
+        rise = beta[2::2] - beta[:-2:2]
+        if np.quantile(np.abs(gained / rise - 1.0), 0.9) > 0.01:
             wrong = "have a `derivative` that is the derivative of `beta`"
+        elif np.quantile(np.abs(alpha / rise - 1.0), 0.9) > 0.01:
+            wrong = "have an `alpha` that is the rise of `beta` from message to message"
     if wrong:
         raise refusal("schedule", f"must {wrong}", schedule)

@@ -139,7 +139,7 @@ class Category(Column):
             return [None] * len(x)
         # A single value is one of two classes; the other class does not occur.
         last = len(self.values) - 1
-        return [None if i < 0 else self.values[min(i, last)] for i in x.tolist()]
+        return [None if i < 0 else self.values[min(i, last)] for i in x.astype("int64").tolist()]
 
     def flow(self) -> flows.DiscreteFlow:
         shares = np.append(self.counts, [0] * (2 - len(self.values))) + 0.5
@@ -209,7 +209,7 @@ class Levels(Column):
         return np.array([-1 if cell is None else cell - self.low for cell in cells], "int32")
 
     def decode(self, x: Array) -> list[Any]:
-        return [None if i < 0 else i + self.low for i in x.tolist()]
+        return [None if i < 0 else i + self.low for i in x.astype("int64").tolist()]
 
     def flow(self) -> flows.DiscretizedFlow:
         num_bins = self.high - self.low + 1

@@ -8,7 +8,7 @@ import re
 import numpy as np
 
 from keras_bfn._imports import tell_to_install
-from keras_bfn._validation import refusal
+from keras_bfn._validation import is_number, refusal
 from keras_bfn.tables.checks import check_cells, is_value, is_whole
 
 TICKS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # per second
@@ -210,7 +210,15 @@ def read_series(values):
 
 
 def make_series(library, cells, dtype=None):
-    """Returns the `narwhals.Series` of a list of values."""
+    """Returns the `narwhals.Series` of a list of values, all of which it keeps exactly."""
+    if dtype is None:
+        seen = [cell for cell in cells if cell is not None]
+        are_integers = [isinstance(cell, (int, np.integer)) for cell in seen]
+        are_numbers = all(is_number(cell) for cell in seen)
+        if library == "pandas" and all(are_integers) and len(seen) < len(cells):
+            dtype = "object"  # pandas would store integers next to missing ones as floats
+        elif library == "polars" and are_numbers and not all(are_integers):
+            cells = [None if cell is None else float(cell) for cell in cells]
     return read_series(_import(library).Series(cells, dtype=dtype))
 
 

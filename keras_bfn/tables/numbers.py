@@ -15,7 +15,9 @@ from keras_bfn.tables.checks import check_cells, check_cycles, check_step, check
 from keras_bfn.tables.columns import Column
 
 LARGEST_SCORE = 4.0  # the score that is sent as 1, in standard deviations
+ROUNDING = 1e-6  # of scores
 LEAST_SCORE_STD = 0.1  # standard deviation of a score's input distribution at t = 1
+WIDE_GAP = 0.1  # between neighbouring numbers, as a fraction of their range
 MOST_KNOTS = 100  # of the map from numbers to scores
 SPIKE = 0.05  # the least fraction of the cells for which a value becomes an interval of scores
 SEEN_AGAIN = 0.5  # up to this ratio of different numbers to cells, only numbers seen are returned
@@ -40,7 +42,8 @@ class Number(Column):
 
     Args:
         scaling: `"quantiles"`, for normally distributed scores, whatever the numbers' distribution;
-            or `"mean"`, for numbers minus their mean, divided by their standard deviation.
+            or `"mean"`, for numbers minus their mean, divided by their standard deviation, or by
+            more, so that no score is beyond 4.
         cycles: list of `"day"`, `"week"`, `"year"` or positive numbers: the length of each cycle,
             in seconds for times. Cycles begin at 0, which for times is the start of 1970.
         start, step, knots: found by `fit`. `start`: an offset subtracted from the numbers, the
@@ -100,7 +103,11 @@ class Number(Column):
         start = min(seen) if all(isinstance(cell, int) for cell in seen) else 0
         x = np.array([cell - start for cell in seen], "float64")
         find_knots = _quantile_knots if self.scaling == "quantiles" else _mean_knots
-        found = start, _find_step(seen, start), find_knots(x)
+        at, scores = find_knots(x)
+        most = max(seen) - start
+        if isinstance(most, int) and int(at[-1]) > most:  # it was rounded up
+            at[-1] = np.nextafter(at[-1], 0.0)
+        found = start, _find_step(seen, start), (at, scores)
         nullable = self.is_nullable(cells)
         return Number(self.scaling, self.cycles, *found, ticks=self.ticks, nullable=nullable)
 
@@ -127,6 +134,7 @@ class Number(Column):
         """Converts scores, and angles, if given, back to cells."""
         at, scores = self.knots
         z = np.asarray(x, "float64") * LARGEST_SCORE
+        z = _onto_knots(z, np.array(scores))
         # With a single knot, `interp` returns its number for NaN.
         found = np.where(np.isnan(z), z, np.interp(z, scores, at))
         if angles is not None:
@@ -136,7 +144,11 @@ class Number(Column):
                 away = turns[period] - self.start % period / period - found / period
                 found = found + period * (away - np.round(away))
             found = np.clip(found, at[0], at[-1])
-        return _to_grid(found, self.start, self.step)
+        cells = _to_grid(found, self.start, self.step)
+        if not isinstance(self.step, int):
+            return cells
+        last = self.start + int(at[-1]) // self.step * self.step
+        return [None if cell is None else min(cell, last) for cell in cells]
 
     def flow(self) -> flows.ContinuousFlow:
         return number_flow()
@@ -190,8 +202,10 @@ class Angle(Column):
         return Angle(self.period, self.low, step, nullable=self.is_nullable(cells))
 
     def _check(self, cells):
+        end = self.low + self.period  # 0.3 + 0.1 is 0.4, but 0.4 - 0.1 is more than 0.3
+
         def is_inside(cell):
-            return is_finite(cell) and 0 <= cell - self.low <= self.period
+            return is_finite(cell) and self.low <= cell <= end
 
         return check_cells(
             cells, is_inside, f"a number from {self.low} to {self.low + self.period}"
@@ -227,6 +241,17 @@ class Angle(Column):
 
     def __repr__(self):
         return f"Angle({self.period!r}, {self.low!r})"
+
+
+def _onto_knots(z, scores):
+    """Returns scores without the rounding to 32 bits of those of knots.
+
+    Where a number's neighbour is far away, rounding its score would change it much.
+    """
+    after = np.searchsorted(scores, z).clip(max=len(scores) - 1)
+    for knot in (scores[(after - 1).clip(min=0)], scores[after]):
+        z = np.where(np.abs(z - knot) < ROUNDING, knot, z)
+    return z
 
 
 def _to_angles(cells, low, period):
@@ -265,19 +290,23 @@ def _quantile_knots(x):
     middles = 0.5 * (starts + ends)
     wanted = np.linspace(middles[0], middles[-1], MOST_KNOTS)
     kept = set(np.abs(middles[:, None] - wanted).argmin(axis=0).tolist())
+    # Between knots, numbers are interpolated: a wide gap has one at either side.
+    wide = np.flatnonzero(np.diff(values) > WIDE_GAP * (values[-1] - values[0]))
     at, shares = [], []
-    for i in sorted(kept | set(np.flatnonzero(are_spikes).tolist())):
+    for i in sorted({*kept, *np.flatnonzero(are_spikes), *wide, *(wide + 1)}):
         here = [starts[i], ends[i]] if are_spikes[i] else [middles[i]]
         at += [values[i]] * len(here)
         shares += [min(max(place, 0.5), num - 0.5) / num for place in here]
-    return at, [statistics.NormalDist().inv_cdf(share) for share in shares]
+    scores = [statistics.NormalDist().inv_cdf(share) for share in shares]
+    return at, np.clip(scores, -LARGEST_SCORE, LARGEST_SCORE)
 
 
 def _mean_knots(x):
     ends = np.array([x.min(), x.max()])
     if ends[0] == ends[1]:  # rounding may give equal numbers a standard deviation
         return ends, np.zeros(2)
-    return ends, (ends - x.mean()) / x.std()
+    away = ends - x.mean()
+    return ends, away / max(x.std(), np.abs(away).max() / LARGEST_SCORE)
 
 
 def _find_step(seen, start):

@@ -247,7 +247,8 @@ class SumOf(Rule):
 
     def remainder(self, cell: Any, others: Sequence[Any]) -> Any:
         difference, largest = abs(cell - sum(others)), max(map(abs, (cell, *others)))
-        if difference > TOLERANCE * largest:
+        tolerance = TOLERANCE if isinstance(difference, float) else 0
+        if difference > tolerance * largest:
             raise ValueError(f"must be the sum of {list(self.others)}")
         return None
 

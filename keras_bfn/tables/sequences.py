@@ -1,5 +1,6 @@
 """Tables whose rows form sequences: several rows for each entity, in order."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -109,7 +110,7 @@ class Sequences(Immutable):
             raise refusal("df", expected, f"{len(frame)} rows of {frame.columns}")
         rows = Table.from_dataframe(frame.select(names).to_native(), **_some(columns, names))
 
-        groups = _group(frame, entity).values()
+        groups = _group(frame, entity)
         length, lengths = free_name("length", frame.columns), [len(group) for group in groups]
         series = frames.make_series(frame.implementation.name.lower(), lengths).alias(length)
         firsts = frame[[group[0] for group in groups]].with_columns(series)
@@ -174,13 +175,13 @@ class Sequences(Immutable):
         frame = frames.read_frame(df)
         if self.entity not in frame.columns:
             raise refusal("df", f"must have the column {self.entity!r}", frame.columns)
-        groups = _group(frame, self.entity)
-        for entity, group in groups.items():
+        groups, entities = _group(frame, self.entity), frames.read_cells(frame[self.entity])
+        for group in groups:
             if len(group) > self.num_steps:
                 expected = f"must have at most {self.num_steps} rows for each entity"
-                raise mismatch("df", expected, f"{len(group)} for {entity!r}")
-        cells = {self.length: [len(group) for group in groups.values()]}
-        order = [row for group in groups.values() for row in group]
+                raise mismatch("df", expected, f"{len(group)} for {entities[group[0]]!r}")
+        cells = {self.length: [len(group) for group in groups]}
+        order = [row for group in groups for row in group]
         for name in (*self.entities.names[:-1], *self.rows.names):
             if name not in frame.columns:
                 continue
@@ -189,11 +190,11 @@ class Sequences(Immutable):
             if table is self.rows:
                 cells[name] = [found[row] for row in order]
                 continue
-            for entity, group in groups.items():
+            for group in groups:
                 if len({key_of(found[row]) for row in group}) > 1:
                     expected = f"must have one value of the static column {name!r} for each entity"
-                    raise mismatch("df", expected, f"several for {entity!r}")
-            cells[name] = [found[group[0]] for group in groups.values()]
+                    raise mismatch("df", expected, f"several for {entities[group[0]]!r}")
+            cells[name] = [found[group[0]] for group in groups]
         return cells
 
     def complete(self, cells: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
@@ -226,21 +227,36 @@ class Sequences(Immutable):
         # pandas stores given integers next to missing ones as floats.
         counts = np.array(cells[self.length], "int64")
         entities, ids = range(len(counts)), frames.make_series(self.library, [0])
-        order, index = np.arange(counts.sum()), None
+        names, order, index = self.order, np.arange(counts.sum()), None
         if like is not None:
             frame, index = frames.read_frame(like), getattr(like, "index", None)
-            groups, ids = _group(frame, self.entity), frame[self.entity]
-            entities = list(groups)
-            order = np.argsort([row for group in groups.values() for row in group])
+            names = sorted(names, key=[*like.columns, *names].index)
+            ids, groups = frame[self.entity], _group(frame, self.entity)
+            own = frames.read_cells(ids)
+            entities = [own[group[0]] for group in groups]
+            order = np.argsort([row for group in groups for row in group])
         owners = np.repeat(np.arange(len(counts)), counts)[order]
         found = {}
-        for name in self.order:
+        for name in names:
             values = entities if name == self.entity else cells[name]
             places = order if name in self.rows.names else owners
             found[name] = [values[place] for place in places]
         dtypes = self.entities.dtypes_for(found) | self.rows.dtypes_for(found)
-        dtypes[self.entity] = frames.dtype_of(ids)
+        dtypes[self.entity] = self._dtype_for(ids, entities)
         return frames.write_frame(self.library, found, dtypes, index)
+
+    def _dtype_for(self, ids, entities):
+        """Returns the text of a dtype of the table's library for entities, as the series `ids`."""
+        text = frames.dtype_of(ids)
+        if text is not None and ids.implementation.name.lower() == self.library:
+            return text
+        if frames.kind_of(ids) != "time":
+            with contextlib.suppress(TypeError, ValueError):
+                text = frames.dtype_of(frames.make_series(self.library, list(entities)))
+                if text is not None:
+                    return text
+        expected = f"must have entities that {self.library} can hold in column {self.entity!r}"
+        raise mismatch("df", expected, f"a column of {ids.to_native().dtype}")
 
     def check_cells(self, cells: Mapping[str, Sequence[Any]]) -> None:
         """Raises a `ValueError` unless the frame's dtypes can hold these cells."""
@@ -333,11 +349,11 @@ def _some(columns, names):
 
 
 def _group(frame, entity):
-    """Returns a dict from entities, in the order of their first rows, to lists of row numbers."""
+    """Returns the numbers of each entity's rows, entities in the order of their first rows."""
     groups: dict[Any, list[int]] = {}
     for row, cell in enumerate(frames.read_cells(frame[entity])):
         if cell is None:
             expected = f"must have an entity in column {entity!r} of each row"
             raise mismatch("df", expected, f"none in row {row}")
-        groups.setdefault(cell, []).append(row)
-    return groups
+        groups.setdefault(key_of(cell), []).append(row)
+    return list(groups.values())

@@ -421,6 +421,8 @@ def check_parts(parts, names):
     """Raises a `ValueError` unless data are a dict with parts of these names."""
     if not isinstance(parts, dict) or not set(names) <= set(parts):
         raise mismatch("parts", f"must be a dict with the parts {list(names)}", describe(parts))
+    if len({len(parts[name]) for name in names}) > 1:
+        raise mismatch("parts", "must have the same number of rows in each part", describe(parts))
 
 
 def make_table_model(table, seed, **options):

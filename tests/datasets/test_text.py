@@ -57,10 +57,10 @@ def test_training_windows_start_anywhere_in_their_part(text, path):
     for epoch in range(60):
         train.epoch = epoch
         starts += places(train, text)
-    # 720 letters are 90 windows' length; the last one is left as room.
+    # 720 letters are 90 windows' length: the last of 89 windows has nine places, all others eight.
     assert min(starts) == 0
-    assert max(starts) == 89 * 8 - 1
-    assert_draws_follow(np.full(89 * 8, 1 / (89 * 8)), starts)
+    assert max(starts) == 720 - 8
+    assert_draws_follow(np.repeat([1 / 8, 1 / 9], [88 * 8, 9]) / 89, starts)
 
 
 def test_windows_to_evaluate_follow_each_other_in_the_last_parts(text, path):

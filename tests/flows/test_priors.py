@@ -84,6 +84,17 @@ def test_a_model_with_a_chain_completes_by_gradients_of_its_marginals():
 
 
 @pytest.mark.once
+@pytest.mark.parametrize("order", [1, 2])
+def test_a_chain_of_short_sequences_counts_their_starts(order):
+    rng = np.random.default_rng(0)
+    x = np.sort(rng.integers(0, 6, (300, 3)), axis=1)  # small classes occur early, others late
+    chain, text = MarkovChain.fit(x, 6, order), metrics.NgramModel(x, 6, order)
+    shares = np.bincount(x.ravel(), minlength=6) / x.size
+    assert_allclose(chain.probabilities(0), shares, atol=0.01)
+    assert_allclose(np.exp(-chain.log_prob(x).mean() / 3), text.perplexity(x), rtol=0.02)
+
+
+@pytest.mark.once
 def test_marginals_have_gradients():
     chain, rng = make_chain(3, 2), np.random.default_rng(0)
     s, weights = rng.standard_normal((2, 2, 5, 3)).astype("float32")
@@ -225,8 +236,9 @@ def test_what_is_missing_is_not_counted():
         if whole is not None:
             assert chain == flows.fit_prior(flow, whole)
         else:
-            runs = np.array([[0, 2], [2, 1], [1, 1], [1, 2], [0, 0]])
-            assert chain.prior == MarkovChain.fit(runs, 3, 1)
+            apart = np.array([[0, 2, 1, 1], [1, 2, -1, -1], [0, 0, -1, -1], [1, -1, 2, -1]])
+            assert chain.prior == MarkovChain.fit(apart, 3, 1)
+            assert chain.prior.starts.tolist() == [2, 2, 1]
     own = flows.fit_prior(flow, ragged, per_variable=True).prior
     assert_allclose(own[3], np.array([1.5, 1.5, 0.5]) / 3.5, rtol=1e-6)
     numbers = np.array([[0.25, np.nan], [np.nan, -0.5], [0.75, -0.5]])

@@ -259,3 +259,15 @@ def test_a_sampler_that_ends_early_saves_a_call_for_each_group():
         plans.append(int(program.num_calls))
     num_groups = LENGTH // 2
     assert plans == [6 * num_groups, 5 * num_groups]
+
+
+@once
+def test_what_is_given_beyond_the_lengths_changes_no_draw():
+    drawn = []
+    for last in (-1, 1):
+        given = np.full((8, LENGTH), -1, "int32")
+        given[:, 0], given[:, -1] = 1, last
+        options = {"order": "left_to_right", "lengths": 2, "seed": 0, "verbose": 0}
+        drawn.append(make_model(masked=True).generate(8, given=given, **options))
+    assert_array_equal(drawn[1], drawn[0])
+    assert (drawn[0][:, 2:] == -1).all()

@@ -173,3 +173,10 @@ def test_texts_have_lengths_of_their_own():
     assert [len(text) for text in made] == [3, 8, 1]
     continued = model.continue_text("ab", 2, 3, lengths=5, verbose=0)
     assert [(text[:2], len(text)) for text in continued] == [("ab", 5)] * 2
+
+
+@pytest.mark.once
+def test_another_tokenizer_is_checked_when_it_is_set(model):
+    with pytest.raises(ValueError, match="`tokenizer` must have as many classes"):
+        model.tokenizer = Bytes()
+    assert model.tokenizer == Letters()

@@ -208,3 +208,28 @@ def test_training_is_refused_if_other_weights_are_averaged_than_train():
     model.fit(x, verbose=0)
     changes = [(a != b).any() for a, b in zip(model.get_weights(), before, strict=True)]
     assert changes == [False, True, True]
+
+
+def test_averages_begin_at_loaded_weights_unless_they_are_loaded_too(fresh, tmp_path):
+    other = make_averaging_model()
+    train(other)
+    other.save_weights(tmp_path / "all.weights.h5")
+    plain = make_model(FLOW, compiled=False)
+    plain.set_weights(other.get_weights())
+    plain.save_to_preset(tmp_path / "plain")
+    with other.averaged_weights():
+        averages = other.get_weights()
+    model = train(fresh())
+    with pytest.warns(UserWarning, match="Skipping variable loading for optimizer"):
+        model.load_weights(tmp_path / "plain" / "model.weights.h5")
+    with model.averaged_weights():
+        assert_same(model.get_weights(), plain.get_weights())
+    train(model)
+    for _ in range(2):  # the second time, nothing changes
+        model.load_weights(tmp_path / "all.weights.h5")
+        with model.averaged_weights():
+            assert_same(model.get_weights(), averages)
+    with pytest.raises((ValueError, OSError)):
+        model.load_weights(tmp_path / "none.weights.h5")
+    with model.averaged_weights():
+        assert_same(model.get_weights(), averages)

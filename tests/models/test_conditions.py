@@ -426,3 +426,12 @@ def test_a_network_of_ones_own_is_given_conditions_in_their_own_shape():
     np.testing.assert_allclose(result.trajectory.params[0, :, 0, 0], told[:, 0])
     params = model.predict_params(np.zeros((4, 6, 3), "float32"), np.zeros(4), told).params
     np.testing.assert_allclose(to_numpy(params)[:, 0, 0], told[:, 0])
+
+
+@pytest.mark.once
+def test_a_null_condition_does_not_change_with_the_array_it_was_made_of():
+    null = np.zeros(3, "float32")
+    network = MLP(FLOW, (6,), width=8, num_blocks=1, conditions=(3,))
+    model = BayesianFlowNetwork(FLOW, network, null_condition=null)
+    null[:] = 5
+    assert (model.null_condition == 0).all()

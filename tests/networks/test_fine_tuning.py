@@ -71,3 +71,14 @@ def test_a_layer_that_trains_within_a_frozen_one_is_saved_so(tmp_path):
     trainable = [weight.trainable for weight in network.weights]
     assert [weight.trainable for weight in copy.weights] == trainable
     assert 0 < sum(trainable) < len(trainable)
+
+
+@pytest.mark.once
+def test_training_new_matrices_by_an_older_optimizer_is_refused():
+    model = keras_bfn.BayesianFlowNetwork(FLOW, NETWORKS["vector"](), seed=0)
+    model.compile("adam")
+    x = np.zeros((4, 6), "int32")
+    model.fit(x, verbose=0)
+    model.network.enable_lora(1)
+    with pytest.raises(ValueError, match="Call `compile` after"):
+        model.fit(x, verbose=0)

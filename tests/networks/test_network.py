@@ -239,3 +239,21 @@ def test_symbolic_inputs_have_the_shapes_of_a_batch():
         "theta": (None, 4, 3),
         "t": (None,),
     }
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("conditions", "verb"), [(3, "add_to"), ((2,), "add_to"), ({"a": (4, 1), "b": 3}, "join_to")]
+)
+def test_a_network_that_leaves_out_a_condition_is_refused(conditions, verb):
+    class Deaf(keras_bfn.networks.Network):
+        def __init__(self, flow, **kwargs):
+            def connect(inputs, conditions, policy):
+                x = keras.layers.Flatten()(inputs["theta"])
+                x = x if verb == "add_to" else conditions.add_to(x)
+                return [keras.layers.Reshape(inputs["theta"].shape[1:])(x)]
+
+            super().__init__(flow, (4,), connect, **kwargs)
+
+    with pytest.raises(ValueError, match=rf"`connect` must call \['{verb}'\]"):
+        Deaf(FLOWS["binary"](), conditions=conditions)

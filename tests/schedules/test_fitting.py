@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import keras
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -118,3 +119,42 @@ def test_each_part_of_several_kinds_gets_the_schedule_of_its_own():
     assert list(fitted) == ["bit", "level"]
     for name, flow in PARTS.items():
         assert fitted[name] == schedules.fit(flow, PARTS_DATA[name], num_draws=500, seed=3)
+
+
+@keras.saving.register_keras_serializable("keras_bfn_tests")
+class Cubic(schedules.QuadraticSchedule):
+    """beta_1 t^3."""
+
+    def beta(self, t):
+        return self.beta_1 * keras.ops.power(keras.ops.cast(t, "float32"), 3)
+
+    def derivative(self, t):
+        return 3 * self.beta_1 * keras.ops.square(keras.ops.cast(t, "float32"))
+
+    alpha = schedules.Schedule.alpha
+
+
+@keras.saving.register_keras_serializable("keras_bfn_tests")
+class Halved(Cubic):
+    def ending_at(self, beta):
+        return super().ending_at(0.5 * beta)
+
+
+@pytest.mark.once
+def test_a_subclass_of_a_schedule_stays_one():
+    x = np.tile([0, 1], 50)
+    found = schedules.fit(DiscreteFlow(2, schedule=Cubic(9.0)), x)
+    assert type(found) is Cubic
+    quadratic = schedules.fit(DiscreteFlow(2, beta_1=9.0), x)
+    assert found.beta_1 == pytest.approx(quadratic.beta_1)
+    with pytest.raises(ValueError, match=r"ending_at.*must be of the same type"):
+        schedules.fit(DiscreteFlow(2, schedule=Halved(9.0)), x)
+
+
+@pytest.mark.once
+def test_a_schedule_whose_messages_do_not_add_up_is_refused():
+    class Forgot(Cubic):
+        alpha = schedules.QuadraticSchedule.alpha
+
+    with pytest.raises(ValueError, match="must have an `alpha`"):
+        DiscreteFlow(2, schedule=Forgot(9.0))

@@ -79,3 +79,37 @@ def test_an_angle_has_the_ends_of_its_period_at_half_a_turn_either_way():
     np.testing.assert_allclose(column.encode([0, 90, -90]), [0, np.pi / 2, -np.pi / 2], atol=1e-6)
     np.testing.assert_allclose(np.abs(column.encode([-180, 180])), np.pi, rtol=1e-6)
     assert column.decode(np.array([np.pi, -np.pi, np.nan])) == [-180, -180, None]
+
+
+@pytest.mark.parametrize("scaling", ["quantiles", "mean"])
+@pytest.mark.parametrize("num", [100, 20_000])
+def test_the_smallest_and_the_largest_number_come_back(num, scaling):
+    cells = [*RNG.normal(size=num).round(2).tolist(), -9999.0, 1e6]
+    column = Number(scaling).fit(cells)
+    found = np.array(column.decode(column.encode(cells)))
+    np.testing.assert_allclose(found[-2:], [-9999, 1e6], atol=0.5 if scaling == "mean" else 0)
+    assert np.abs(column.encode(cells)).max() <= 1
+
+
+def test_numbers_beside_a_wide_gap_come_back():
+    cells = [*range(20), 2**31 - 1]
+    column = Number().fit(cells)
+    assert column.decode(column.encode(cells)) == cells
+    many = [*RNG.integers(0, 100, 2000).tolist(), 2**31 - 1]
+    column = Number().fit(many)
+    drawn = column.decode(RNG.normal(size=10_000) / 4)
+    assert np.mean([99 < cell < 2**31 - 1 for cell in drawn]) < 0.01
+
+
+@pytest.mark.parametrize("last", [2**63 - 1, 2**60 + 3])
+def test_no_number_is_larger_than_the_largest(last):
+    cells = [*(2**60 + np.arange(-50, 0) * 10**15).tolist(), last]
+    column = Number().fit(cells)
+    assert cells[0] <= min(column.decode(np.linspace(-1, 1, 99)))
+    assert max(column.decode(np.linspace(-1, 1, 99))) <= last
+
+
+def test_both_ends_of_a_period_are_angles():
+    """In floats, 0.4 - 0.1 is more than 0.3."""
+    column = Angle(0.3, 0.1).fit([0.4, 0.1])
+    np.testing.assert_allclose(column.encode([0.1]), column.encode([0.4]), atol=1e-6)

@@ -218,3 +218,10 @@ def test_cells_that_break_a_rule_or_do_not_determine_others_are_refused(model):
     table = Table.from_dataframe(df, high=AtLeast("low"), top=AtLeast("high"))
     with pytest.raises(ValueError, match="must only be given together with 'high'"):
         table.encode(df.assign(high=np.nan))
+
+
+@pytest.mark.parametrize("gross", [[1_190_001, 2_380_002], [1_190_000, 2_379_999]])
+def test_integers_are_exactly_their_sum(gross):
+    df = pandas.DataFrame({"net": [1_000_000, 2_000_000], "tax": [190_000, 380_000]})
+    with pytest.raises(ValueError, match="must be the sum"):
+        Table.from_dataframe(df.assign(gross=gross), gross=SumOf("net", "tax"))

@@ -267,3 +267,23 @@ def test_of_many_lengths_all_up_to_the_largest_can_be_sent():
     model = sequences.make_model(width=16, seed=0)
     with pytest.raises(ValueError, match=r"'length'.*an integer from 1 to 300.*301"):
         model.sample(1, {"length": 301})
+
+
+@pytest.mark.once
+def test_imputed_rows_have_the_columns_and_entities_of_their_frame(trained):
+    walks = make_walks(3, seed=1).assign(state=None)[["level", "state", "id", "kind"]]
+    for df in (walks, walks.assign(id=pandas.Categorical(walks["id"].astype(str)))):
+        filled = trained.impute(df, num_steps=2, seed=0)
+        assert list(filled.columns) == list(df.columns)
+        assert filled["id"].equals(df["id"])
+    polars = pytest.importorskip("polars")
+    filled = trained.impute(polars.from_pandas(walks.drop(columns="state")), num_steps=2, seed=0)
+    assert filled["id"].tolist() == walks["id"].tolist()
+
+
+@pytest.mark.once
+def test_entities_are_told_apart_as_categories_are():
+    df = pandas.DataFrame({"id": pandas.Series([1, True, 1.0, "1", True], dtype=object)})
+    df = df.assign(x=range(5))
+    table = Sequences.from_dataframe(df, "id")
+    assert table.read(df)[table.length] == [2, 2, 1]

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_bfn.tables import Angle, Category, Levels, Number, Table
+from keras_bfn.tables import Angle, Category, Levels, Number, Table, frames
 
 pandas = pytest.importorskip("pandas")
 polars = pytest.importorskip("polars")
@@ -210,3 +210,23 @@ def test_without_narwhals_one_is_told_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "narwhals", None)
     with pytest.raises(ImportError, match=r'pip install "keras-bfn\[tables\]"'):
         Table.from_dataframe(FRAME)
+
+
+def test_parts_of_different_numbers_of_rows_are_refused():
+    table = Table.from_dataframe(FRAME[["small", "x"]])
+    parts = table.encode(FRAME)
+    with pytest.raises(ValueError, match="the same number of rows"):
+        table.decode({**parts, "small": parts["small"][:-1]})
+
+
+def test_classes_and_levels_may_be_floats():
+    table = Table.from_dataframe(FRAME[["small", "age"]])
+    parts = {name: x.astype("float32") for name, x in table.encode(FRAME).items()}
+    pandas.testing.assert_frame_equal(table.decode(parts), FRAME[["small", "age"]])
+
+
+@pytest.mark.parametrize("library", [pandas, polars])
+@pytest.mark.parametrize("values", [[2**60 + 7, None], [1, 2.5], [None, 2**53 + 1], [None, None]])
+def test_lists_are_read_exactly(values, library):
+    series = frames.make_series(library.__name__, values)
+    assert frames.read_cells(series) == values

@@ -13,7 +13,7 @@ SCHEDULES = {
     faults.Falls: ((), r"must increase with t; beta\(0\) = -?0, beta\(1\) = -2"),
     faults.Infinite: ((), "must be finite"),
     faults.WrongInverse: ((9.0,), "inverse must be the inverse of beta"),
-    faults.Doubles: ((9.0,), "accuracies of 1 messages.* must add up to"),
+    faults.Doubles: ((9.0,), "must have an `alpha` that is the rise of `beta`"),
 }
 
 
