@@ -54,6 +54,8 @@ def test_associations_of_every_kind_are_known_where_there_is_all_or_nothing():
 def test_copies_are_found_and_new_rows_are_not():
     train, test, new = (make_rows(400, seed) for seed in range(3))
     assert table_measures.nearness(train, train, test) == (1, 1)
+    wide = pandas.DataFrame(np.random.default_rng(0).normal(size=(300, 30))).rename(columns=str)
+    assert table_measures.nearness(wide, wide, -wide) == (1, 1)
     near, copies = table_measures.nearness(new, train, test)
     assert near == pytest.approx(0.5, abs=0.1)
     assert copies == 0
