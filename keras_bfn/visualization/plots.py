@@ -33,8 +33,8 @@ def plot_samples(
     path = check_path("path", path)
     grids = {"samples": samples} if real is None else {"samples": samples, "real": real}
     grids = {name: check_images(name, images) for name, images in grids.items()}
-    low = min(np.min(images) for images in grids.values())
-    high = max(np.max(images) for images in grids.values())
+    low = min(np.asarray(images).min() for images in grids.values())
+    high = max(np.asarray(images).max() for images in grids.values())
 
     figure = new_figure(4 * len(grids), 4.3)
     panels = figure.subplots(1, len(grids), squeeze=False)[0]
