@@ -122,8 +122,10 @@ class SimulationModel(BayesianFlowNetwork):
 
     def _to_floats(self, name, x):
         """Returns integers as floats, where a part consists of floats."""
-        is_integer = np.asarray(x).dtype.kind in "iu" and name in self.flow
-        return np.asarray(x, "float32") if is_integer and not self.flow[name].discrete else x
+        if name not in self.flow or self.flow[name].discrete:
+            return x
+        x = to_numpy(x, name)
+        return x.astype("float32") if x.dtype.kind in "iu" else x
 
     def log_prob(
         self,

@@ -297,3 +297,17 @@ def test_outside_of_the_bounds_nothing_is_likely(briefly_trained):
         briefly_trained.log_prob(x, ["rate"])
     with pytest.raises(ValueError, match="`x`"):
         briefly_trained.log_prob([x["rate"]])
+
+
+@pytest.mark.once
+def test_integers_are_numbers_where_a_part_is_of_numbers(briefly_trained):
+    x = {"rate": np.array([0, 1]), "kind": np.array([0, 1]), "seen": np.array([[0, 1], [1, 0]])}
+    floats = {name: part if name == "kind" else 1.0 * part for name, part in x.items()}
+    nats, expected = (
+        briefly_trained.log_prob(each, ["seen"], num_repeats=2, seed=0) for each in (x, floats)
+    )
+    assert_array_equal(nats, expected)
+    drawn, expected = (
+        briefly_trained.sample(3, {"seen": each["seen"]}, 2, seed=0)["rate"] for each in (x, floats)
+    )
+    assert_array_equal(drawn, expected)

@@ -58,8 +58,8 @@ class Network(keras.Model):
             `(batch, ..., channels)`, which are concatenated and projected to the output; for a dict
             of flows, it returns a dict of such lists, or of finished outputs. With
             `times="variables"`, the input `"t"` is the mean time, or a dict of each part's, and
-            `"each_t"` is the time of each variable, which `join_to` concatenates, too. A condition
-            that neither was called for is an error.
+            `"each_t"` is the time of each variable, which `join_to` concatenates, too. It is an
+            error not to call the method that a condition needs.
         takes_mask: bool. Whether there is an input `"mask"`, bool, of the shape of the data.
         takes_causal: bool. Whether there is an input `"causal"`, bool, `(batch,)`, true for
             examples in which each position sees only those before it, not even itself.
