@@ -8,7 +8,7 @@ import pytest
 from benchmarks.speedrun import __main__ as speedrun
 from benchmarks.speedrun.tracks import TRACKS
 
-pytestmark = pytest.mark.once("jax")
+pytestmark = pytest.mark.once
 
 TINY = ["--set", "width=8", "--set", "blocks=1", "--set", "rate=0.01"]
 
@@ -20,7 +20,9 @@ def test_a_run_ends_with_its_budget_and_its_log_is_of_the_model_that_it_saves(tm
     assert json.loads(path.read_text()) == json.loads(json.dumps(log))
     curve = log["curve"]
     assert [point["seconds"] for point in curve] == sorted(point["seconds"] for point in curve)
-    assert 4 <= curve[-1]["seconds"] < 12
+    *before, last = (point["seconds"] for point in curve)
+    assert last >= 4
+    assert all(seconds < 4 for seconds in before)
     assert curve[-1]["steps"] % speedrun.EPOCH == 0
     assert log["recipe"]["width"] == 8
     assert log["git"]

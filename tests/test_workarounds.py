@@ -640,6 +640,9 @@ def test_what_a_scan_gives_has_the_shape_of_its_carry():
 def test_what_is_rematerialised_is_kept_on_cpus():
     import jax
 
+    if tuple(map(int, jax.__version__.split(".")[:2])) >= (0, 12):
+        pytest.skip("JAX 0.12 computes it again")
+
     def memory(wrap):
         def loss(x, kernel, other):
             for _ in range(4):

@@ -54,7 +54,7 @@ def loading(model):
     averages = optimizer._model_variables_moving_average
     values = copy_values(averages)
     for average in averages:
-        average.assign(ops.full_like(average, math.nan))
+        average.assign(ops.full(average.shape, math.nan, average.dtype))
     try:
         yield
         values = copy_values(optimizer._trainable_variables)

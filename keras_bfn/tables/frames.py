@@ -155,14 +155,28 @@ def _read_times(series, dtype):
         times = native.to_numpy(_numpy_dtype(own))
     else:
         times = native.to_numpy()
-    unit = "D" if date else None
-    found = times.astype(_numpy_dtype(dtype, unit)).astype(_numpy_dtype(dtype))
-    missing = np.isnat(times)
-    # Refuse times that would change: inexact or too large ones.
-    for time in times[~missing & (found.astype(times.dtype) != times)]:
+    unit, missing = "D" if date else None, np.isnat(times)
+
+    def convert(times):
+        return times.astype(_numpy_dtype(dtype, unit)).astype(_numpy_dtype(dtype))
+
+    try:
+        found = convert(times)
+        wrong = ~missing & (found.astype(times.dtype) != times)
+    except OverflowError:  # up to NumPy 2.4, too large times become others instead
+        wrong = np.array([_overflows(convert, time) for time in times])
+    for time in times[wrong]:  # inexact, or too large
         raise ValueError(f"must contain times that {dtype} can represent. Received: {time}")
     counts = zip(found.astype("int64").tolist(), missing, strict=True)
     return [None if is_missing else count for count, is_missing in counts]
+
+
+def _overflows(convert, time):
+    try:
+        convert(time)
+    except OverflowError:
+        return True
+    return False
 
 
 def show_cell(cell, dtype):

@@ -3,6 +3,7 @@
 import os
 import shutil
 import types
+import warnings
 
 import keras
 import numpy as np
@@ -22,6 +23,25 @@ BACKEND = keras.backend.backend()
 FORMAT = "onnx" if BACKEND == "torch" else "tf_saved_model"
 SUFFIX = {"tf_saved_model": "", "onnx": ".onnx", "torch": ".pt2"}
 NUM_SAMPLES, NUM_STEPS = 3, 4
+
+
+@pytest.fixture(scope="module")
+def exporting_versions(tmp_path_factory):
+    """Skips where Keras's own models are not exported either: with JAX 0.12 and TensorFlow 2.21."""
+    if BACKEND != "jax":
+        return
+    import tensorflow as tf
+
+    path = tmp_path_factory.mktemp("exported") / "plain"
+    with warnings.catch_warnings(action="ignore"):
+        keras.Sequential([keras.Input((2,)), layers.Dense(3)]).export(path, verbose=False)
+    loaded = tf.saved_model.load(path)
+    try:
+        loaded.serve(np.zeros((4, 2), "float32"))
+    except tf.errors.InvalidArgumentError:
+        import jax
+
+        pytest.skip(f"TensorFlow {tf.__version__} cannot run exports of JAX {jax.__version__}")
 
 
 def own_network(flow):
@@ -175,6 +195,7 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("export")
 
 
+@pytest.mark.usefixtures("exporting_versions")
 @pytest.mark.parametrize(("make", "sampler", "options", "format"), CASES)
 def test_a_loop_of_exported_steps_gives_what_generate_gives(make, sampler, options, format, folder):
     model, sampler = make(), keras_bfn.samplers.get(sampler)
@@ -248,6 +269,7 @@ def test_the_documented_loop_generates_from_one_file(folder, tmp_path, monkeypat
         assert abs((samples == k).mean() - (expected == k).mean()) < 0.15
 
 
+@pytest.mark.usefixtures("exporting_versions")
 def test_the_network_is_exported_alone(tmp_path, monkeypatch):
     format = "torch" if BACKEND == "torch" else "tf_saved_model"
     model = of_keras()
@@ -262,6 +284,7 @@ def test_the_network_is_exported_alone(tmp_path, monkeypatch):
     check_that_a_failure_leaves(contents(tmp_path), model, path, format, monkeypatch)
 
 
+@pytest.mark.usefixtures("exporting_versions")
 @pytest.mark.parametrize("what", everywhere(["step", "network"], "network"))
 def test_a_network_with_times_of_the_variables_and_a_causal_form_is_exported(what, tmp_path):
     format = "torch" if BACKEND == "torch" else "tf_saved_model"

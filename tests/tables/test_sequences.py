@@ -203,6 +203,7 @@ def test_missing_cells_of_rows_are_imputed_in_place(trained):
     assert [draw.shape for draw in several] == 2 * [holes.shape]
 
 
+@pytest.mark.once("jax")
 def test_a_model_trains_samples_and_imputes(visits):
     model = visits.make_model(width=16, seed=0)
     model.compile("adam")

@@ -979,7 +979,7 @@ CALLS = {
         ),
         (
             lambda t: datasets.embedded_text(seq_length=10**6),
-            "must be at most 9393, half the length of the shortest",
+            "half the length of the shortest split",
             "seq_length=1000000",
         ),
         (
