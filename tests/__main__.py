@@ -8,6 +8,7 @@ import tempfile
 import time
 
 BACKENDS = ("tensorflow", "jax", "torch")
+PARTS = 5  # of the tests on PyTorch: in small parts, the last of which is not alone for long
 DEFAULTS = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     # Threads of PyTorch that wait leave the cores to the other two.
@@ -58,7 +59,8 @@ def tasks():
     """What is run, the longest first. Of the whole suite, PyTorch has the most to do."""
     if sys.argv[1:]:
         return [(name,) for name in BACKENDS]
-    return [("jax",), ("tensorflow",), *(("torch", f"--part={part}/3") for part in (1, 2, 3))]
+    parts = [("torch", f"--part={part}/{PARTS}") for part in range(1, PARTS + 1)]
+    return [("jax",), ("tensorflow",), *parts]
 
 
 def main():
