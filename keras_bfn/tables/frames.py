@@ -158,11 +158,13 @@ def _read_times(series, dtype):
     unit, missing = "D" if date else None, np.isnat(times)
 
     def convert(times):
-        return times.astype(_numpy_dtype(dtype, unit)).astype(_numpy_dtype(dtype))
+        """Returns times in the dtype, and which of them changed."""
+        found = times.astype(_numpy_dtype(dtype, unit)).astype(_numpy_dtype(dtype))
+        return found, found.astype(times.dtype) != times
 
     try:
-        found = convert(times)
-        wrong = ~missing & (found.astype(times.dtype) != times)
+        found, changed = convert(times)
+        wrong = ~missing & changed
     except OverflowError:  # up to NumPy 2.4, too large times become others instead
         wrong = np.array([_overflows(convert, time) for time in times])
     for time in times[wrong]:  # inexact, or too large
