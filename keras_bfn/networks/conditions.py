@@ -58,12 +58,11 @@ class Conditions:
 
     Attributes:
         inputs: a symbolic tensor, a dict of them, or None.
-        unused: the names of the methods without which the output would not depend on all inputs.
     """
 
     def __init__(self, conditions, event_shape, dtype, t_next=None):
         self.dtype, self.t_next = dtype, t_next
-        self.inputs, self.vectors, self.beside, self.unused = None, [], [], set()
+        self.inputs, self.vectors, self.beside = None, [], []
         if conditions is None:
             return
         shapes = map_parts(lambda one: () if isinstance(one, int) else one, conditions)
@@ -75,16 +74,12 @@ class Conditions:
             else:
                 suffix = f"_{i}" if isinstance(conditions, dict) else ""
                 self.vectors.append((one, x, f"condition_embedding{suffix}"))
-        self.unused = {
-            name for name, x in (("add_to", self.vectors), ("join_to", self.beside)) if x
-        }
 
     def add_to(self, embeddings, dtype=None):
         """Adds embeddings of what is the same at all positions to a tensor `(batch, size)`.
 
         If `embeddings` is a dict, it adds them to each of its tensors.
         """
-        self.unused.discard("add_to")
         dtype = self.dtype if dtype is None else dtype
         size = keras.tree.flatten(embeddings)[0].shape[-1]
         added = [] if self.t_next is None else [_embed_arrival(self.t_next, size, dtype)]
@@ -104,7 +99,6 @@ class Conditions:
 
     def join_to(self, features):
         """Concatenates conditions for each position to a tensor `(batch, *positions, channels)`."""
-        self.unused.discard("join_to")
         if not self.beside:
             return features
         positions = features.shape[1:-1]

@@ -58,8 +58,8 @@ class Network(keras.Model):
             `(batch, ..., channels)`, which are concatenated and projected to the output; for a dict
             of flows, it returns a dict of such lists, or of finished outputs. With
             `times="variables"`, the input `"t"` is the mean time, or a dict of each part's, and
-            `"each_t"` is the time of each variable, which `join_to` concatenates, too. It is an
-            error not to call the method that a condition needs.
+            `"each_t"` is the time of each variable, which `join_to` concatenates, too. The output
+            must depend on every condition.
         takes_mask: bool. Whether there is an input `"mask"`, bool, of the shape of the data.
         takes_causal: bool. Whether there is an input `"causal"`, bool, `(batch,)`, true for
             examples in which each position sees only those before it, not even itself.
@@ -132,10 +132,11 @@ class Network(keras.Model):
             if shape is not None and not flow.theta_tells_all:  # type: ignore[union-attr]
                 joined.beside.append((shape, scale_time(inputs["t"])))
         found = connect(seen, joined, policy)
-        if joined.unused:
-            expected = f"must call {sorted(joined.unused)} of its conditions for {conditions!r}"
-            raise refusal("connect", f"{expected}, or the output does not depend on them", connect)
         outputs = map_parts(finish, flow, inputs["theta"], found)
+        for condition in keras.tree.flatten(inputs.get("condition", [])):
+            if not depends_on(condition, inputs, outputs):
+                expected = f"must return an output that depends on each of {conditions!r}"
+                raise refusal("connect", expected, connect)
         super().__init__(inputs=inputs, outputs=outputs, name=name)
         self.flow = flow
         self.times = times
@@ -214,6 +215,15 @@ def make_symbolic_inputs(
     if takes_jumps:
         inputs["t_next"] = symbolic("t_next", ())
     return inputs
+
+
+def depends_on(x, inputs, outputs):
+    """Whether symbolic outputs depend on the input `x`."""
+    try:
+        keras.Function([other for other in keras.tree.flatten(inputs) if other is not x], outputs)
+    except ValueError:  # they cannot be computed from the others
+        return True
+    return False
 
 
 def check_same_flow(name, network, flow):

@@ -1,5 +1,7 @@
 """Networks keep the contract: shapes, float32 outputs, configs, precision, data formats."""
 
+import math
+
 import keras
 import numpy as np
 import pytest
@@ -242,18 +244,21 @@ def test_symbolic_inputs_have_the_shapes_of_a_batch():
 
 
 @pytest.mark.once
-@pytest.mark.parametrize(
-    ("conditions", "verb"), [(3, "add_to"), ((2,), "add_to"), ({"a": (4, 1), "b": 3}, "join_to")]
-)
-def test_a_network_that_leaves_out_a_condition_is_refused(conditions, verb):
-    class Deaf(keras_bfn.networks.Network):
-        def __init__(self, flow, **kwargs):
-            def connect(inputs, conditions, policy):
+@pytest.mark.parametrize("conditions", [3, (2,), {"a": (4, 1), "b": 3}])
+def test_a_network_that_leaves_out_a_condition_is_refused(conditions):
+    class Choosing(keras_bfn.networks.Network):
+        def __init__(self, flow, use, **kwargs):
+            def connect(inputs, found, policy):
                 x = keras.layers.Flatten()(inputs["theta"])
-                x = x if verb == "add_to" else conditions.add_to(x)
+                for one in keras.tree.flatten(inputs["condition"])[:use]:  # not by `add_to`
+                    one = keras.ops.cast(one, "float32")
+                    one = keras.ops.reshape(one, (-1, math.prod(one.shape[1:])))
+                    x = keras.layers.Add()([x, keras.layers.Dense(x.shape[-1])(one)])
                 return [keras.layers.Reshape(inputs["theta"].shape[1:])(x)]
 
             super().__init__(flow, (4,), connect, **kwargs)
 
-    with pytest.raises(ValueError, match=rf"`connect` must call \['{verb}'\]"):
-        Deaf(FLOWS["binary"](), conditions=conditions)
+    num = len(conditions) if isinstance(conditions, dict) else 1
+    with pytest.raises(ValueError, match="`connect` must return an output that depends on each"):
+        Choosing(FLOWS["binary"](), num - 1, conditions=conditions)
+    Choosing(FLOWS["binary"](), num, conditions=conditions)
