@@ -278,7 +278,7 @@ def sample_bfn(model, way, symbols, test, args):
         options["sampler"] = samplers.AncestralSampler(temperature=args.temperature)
         options["order"] = "left_to_right"
     else:
-        options["sampler"] = samplers.SDE2Sampler(temperature=args.temperature)
+        options["sampler"] = samplers.SDE2Sampler(args.noise, temperature=args.temperature)
         options["num_steps"] = args.steps
     if way in ("guided by syntax", "scaffolds"):
         options["guidance"] = syntax_of(symbols, args.scale)
@@ -331,6 +331,7 @@ def main(args=None):
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS, help="ways of sampling")
     parser.add_argument("--steps", type=int, default=100, help="of the sampler")
     parser.add_argument("--temperature", type=float, default=1.0, help="of the sampler")
+    parser.add_argument("--noise", type=float, default=1.0, help="of the sampler of messages")
     parser.add_argument("--scale", type=float, default=1.0, help="of the guidance")
     parser.add_argument("--particles", type=int, default=1, help="of the guidance")
     parser.add_argument("--output", type=pathlib.Path, help="folder for .txt files of samples")

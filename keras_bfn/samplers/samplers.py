@@ -11,6 +11,7 @@ from keras_bfn._config import Immutable
 from keras_bfn._random import normal, seed_of
 from keras_bfn._typing import Array, Seed, Shape, Tensor
 from keras_bfn._validation import (
+    LARGEST,
     check_bool,
     check_choice,
     check_int,
@@ -300,10 +301,12 @@ class SDE1Sampler(MessageSampler):
     normal. The state is the evidence `s`.
 
     Args:
-        noise: float in [0, 1]. Below 1, each step adds less noise and scales the evidence up
-            instead, so that the distribution of the evidence at each time stays the same. With 0,
-            there is no noise after the first step, as in `ODE1Sampler`. For small steps, the
-            standard deviation of the noise is multiplied by `noise`. With
+        noise: float, at least 0. With 1, messages only add evidence. Below 1, each step adds less
+            noise and scales the evidence up instead; above 1, it adds more noise and scales the
+            evidence down, so that errors of earlier steps are forgotten. The distribution of the
+            evidence at each time stays the same if steps are small: the standard deviation of the
+            noise is then multiplied by `noise`. With 0, there is no noise after the first step, as
+            in `ODE1Sampler`. With
             `beta' = beta(t_next)` and `r = beta(t) / beta'`, a step is
             `s' = r^((noise^2 - 1) / 2) s + c beta' (1 - r^((1 + noise^2) / 2)) e_hat +
             sqrt(c beta' (1 - r^(noise^2))) z`.
@@ -324,8 +327,8 @@ class SDE1Sampler(MessageSampler):
 
     def __init__(self, noise: float = 1.0, **kwargs) -> None:
         super().__init__(**kwargs)
-        if not is_number(noise) or not 0 <= noise <= 1:
-            raise refusal("noise", "must be a number in [0, 1]", noise)
+        if not is_number(noise) or not 0 <= noise <= LARGEST:
+            raise refusal("noise", "must be a finite number of at least 0", noise)
         self.noise = float(noise)
 
     def advance(

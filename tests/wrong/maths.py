@@ -426,18 +426,46 @@ CALLS = {
         ),
     ],
     "noise": [
-        (lambda t: samplers.SDE1Sampler(noise=2), "must be a number in [0, 1]", "noise=2"),
-        (lambda t: samplers.SDE2Sampler(noise=None), "must be a number in [0, 1]", "noise=None"),
-        (lambda t: samplers.SDE1Sampler(noise=-0.1), "must be a number in [0, 1]", "noise=-0.1"),
-        (lambda t: samplers.SDE1Sampler(noise=nan), "must be a number in [0, 1]", "noise=nan"),
-        (lambda t: samplers.SDE1Sampler(noise=1.5), "must be a number in [0, 1]", "noise=1.5"),
+        (
+            lambda t: samplers.SDE1Sampler(noise=inf),
+            "must be a finite number of at least 0",
+            "noise=inf",
+        ),
+        (
+            lambda t: samplers.SDE2Sampler(noise=None),
+            "must be a finite number of at least 0",
+            "noise=None",
+        ),
+        (
+            lambda t: samplers.SDE1Sampler(noise=-0.1),
+            "must be a finite number of at least 0",
+            "noise=-0.1",
+        ),
+        (
+            lambda t: samplers.SDE1Sampler(noise=nan),
+            "must be a finite number of at least 0",
+            "noise=nan",
+        ),
+        (
+            lambda t: samplers.SDE1Sampler(noise="2"),
+            "must be a finite number of at least 0",
+            "noise='2'",
+        ),
         (
             lambda t: samplers.SDE1Sampler(noise="some"),
-            "must be a number in [0, 1]",
+            "must be a finite number of at least 0",
             "noise='some'",
         ),
-        (lambda t: samplers.SDE1Sampler(noise=None), "must be a number in [0, 1]", "noise=None"),
-        (lambda t: samplers.SDE1Sampler(noise=True), "must be a number in [0, 1]", "noise=True"),
+        (
+            lambda t: samplers.SDE1Sampler(noise=None),
+            "must be a finite number of at least 0",
+            "noise=None",
+        ),
+        (
+            lambda t: samplers.SDE1Sampler(noise=True),
+            "must be a finite number of at least 0",
+            "noise=True",
+        ),
     ],
     "noise_scale": [
         (
