@@ -13,6 +13,7 @@ from keras_bfn.tables.checks import check_cells, is_value, is_whole
 
 TICKS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # per second
 DAY = 86_400  # seconds
+NOT_A_TIME = np.iinfo("int64").min  # as NumPy stores a missing time
 SHORT_FLOATS = {"Float16": np.float16, "Float32": np.float32}
 INTEGER = re.compile("u?int(8|16|32|64)", re.IGNORECASE)
 
@@ -129,10 +130,10 @@ def _unit_of(dtype):
     return getattr(dtype, "time_unit", "s")
 
 
-def _numpy_dtype(dtype, unit=None):
-    """Returns the NumPy dtype for the times of a dtype, by default in their own unit."""
+def _numpy_dtype(dtype):
+    """Returns the NumPy dtype for the times of a dtype."""
     kind = "timedelta64" if dtype == import_narwhals().Duration else "datetime64"
-    return f"{kind}[{unit or _unit_of(dtype)}]"
+    return f"{kind}[{_unit_of(dtype)}]"
 
 
 def ticks_of(series):
@@ -143,42 +144,28 @@ def ticks_of(series):
 
 def _read_times(series, dtype):
     """Returns times since 1970, or durations, in the unit of a dtype."""
-    own, native = dtype_in(series), series.to_native()
+    own, native, date = dtype_in(series), series.to_native(), import_narwhals().Date
     if _times_of(own) is None or _times_of(own) != _times_of(dtype):
         expected = _times_of(dtype) or f"values that fit {dtype}"
         if own == dtype:
             expected = "dates, times of a date, or durations"
         raise ValueError(f"must contain {expected}. Received: a column of {own}")
-    is_date, date = (dtype == import_narwhals().Date for dtype in (own, dtype))
     if series.implementation.is_pandas():
-        native = native.astype("datetime64[s]") if is_date else native
+        native = native.astype("datetime64[s]") if own == date else native
         times = native.to_numpy(_numpy_dtype(own))
     else:
-        times = native.to_numpy()
-    unit, missing = "D" if date else None, np.isnat(times)
-
-    def convert(times):
-        """Returns times in the dtype, and which of them changed."""
-        found = times.astype(_numpy_dtype(dtype, unit)).astype(_numpy_dtype(dtype))
-        return found, found.astype(times.dtype) != times
-
-    try:
-        found, changed = convert(times)
-        wrong = ~missing & changed
-    except OverflowError:  # up to NumPy 2.4, too large times become others instead
-        wrong = np.array([_overflows(convert, time) for time in times])
-    for time in times[wrong]:  # inexact, or too large
-        raise ValueError(f"must contain times that {dtype} can represent. Received: {time}")
-    counts = zip(found.astype("int64").tolist(), missing, strict=True)
-    return [None if is_missing else count for count, is_missing in counts]
-
-
-def _overflows(convert, time):
-    try:
-        convert(time)
-    except OverflowError:
-        return True
-    return False
+        times = native.to_numpy().astype(_numpy_dtype(own))
+    old, new = TICKS[_unit_of(own)], TICKS[_unit_of(dtype)]
+    cells, step = [], DAY if dtype == date else 1
+    for time, count in zip(times, times.astype("int64").tolist(), strict=True):
+        if count == NOT_A_TIME:
+            cells.append(None)
+            continue
+        found, rest = divmod(count * new, old)
+        if rest or found % step or abs(found) >= -NOT_A_TIME:
+            raise ValueError(f"must contain times that {dtype} can represent. Received: {time}")
+        cells.append(found)
+    return cells
 
 
 def show_cell(cell, dtype):
@@ -286,7 +273,7 @@ def _pandas_series(pandas, cells, native, dtype):
         index = native.categories.append(pandas.Index(others)) if others else native.categories
         native = pandas.CategoricalDtype(index, native.ordered)
     elif _times_of(dtype):
-        cells = [np.iinfo("int64").min if cell is None else cell for cell in cells]  # NaT
+        cells = [NOT_A_TIME if cell is None else cell for cell in cells]
         times = pandas.Series(np.array(cells, "int64").view(_numpy_dtype(dtype)))
         is_zoned = getattr(dtype, "time_zone", None) is not None
         return (times.dt.tz_localize("UTC") if is_zoned else times).astype(native)
