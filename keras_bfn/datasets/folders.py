@@ -7,16 +7,9 @@ import numpy as np
 
 from keras_bfn._imports import tell_to_install
 from keras_bfn._typing import Path
-from keras_bfn._validation import (
-    check_bool,
-    check_choice,
-    check_path,
-    check_shape,
-    mismatch,
-    refusal,
-)
+from keras_bfn._validation import check_choice, check_path, check_shape, mismatch, refusal
 from keras_bfn.datasets.batches import HELD_OUT, Splits, hold_out
-from keras_bfn.datasets.images import Form, make_splits, take_rows
+from keras_bfn.datasets.images import Form, make_splits
 
 _ENDINGS = {".png", ".jpg", ".jpeg", ".gif", ".bmp"}
 
@@ -66,7 +59,6 @@ def image_folder(
     if len(image_size) != 2:
         raise refusal("image_size", "must be (height, width)", image_size)
     check_choice("color_mode", color_mode, ("rgb", "grayscale"))
-    check_bool("labels", labels)
 
     def load():
         files = _image_files(path)
@@ -74,12 +66,12 @@ def image_folder(
             expected = f"must be a folder with at least 3 images {sorted(_ENDINGS)}"
             came = f"path={str(path)!r}, which contains {len(files)}"
             raise FileNotFoundError(f"Argument `path` {expected}. Received: {came}")
-        numbers = _number_folders(path, files) if labels else None
+        numbers = _number_folders(path, files) if labels else np.zeros(len(files))  # not used
         images = np.stack([_read_image(file, color_mode, image_size) for file in files])
         rest, test = hold_out(len(images), options.get("held_out", HELD_OUT))
-        return [take_rows((images, numbers), rows) for rows in (rest, test)]
+        return [(images[rows], numbers[rows]) for rows in (rest, test)]
 
-    return make_splits(load, batch_size, form, num_bins, **options)
+    return make_splits(load, batch_size, form, num_bins, labels, **options)
 
 
 def image_classes(path: Path) -> list[str]:
@@ -146,4 +138,4 @@ def _number_folders(path, files):
     if None in folders:
         came = f"labels=True, with {str(files[folders.index(None)])!r}, which is in none"
         raise mismatch("labels", "must be False unless each image is in a sub-folder", came)
-    return np.unique(folders, return_inverse=True)[1].astype("int32")
+    return np.unique(folders, return_inverse=True)[1]

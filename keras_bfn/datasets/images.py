@@ -164,7 +164,7 @@ def embedded_images(
                 crops[name].append(windows.reshape(-1, 32, 32, 3))
         return [(np.concatenate(crops[name]), None) for name in ("train", "test")]
 
-    return make_splits(load, batch_size, form, num_bins, **options)
+    return make_splits(load, batch_size, form, num_bins, labels=False, **options)
 
 
 def embedded_digits(
@@ -197,23 +197,20 @@ def embedded_digits(
     """
     with tell_to_install('Embedded digits need scikit-learn: pip install "keras-bfn[examples]"'):
         from sklearn.datasets import load_digits
-    check_bool("labels", labels)
 
     def load():
         digits = load_digits()
         levels = (digits.images[..., None] * 255 / 16).astype("uint8")
         enlarged = levels.repeat(3, axis=1).repeat(3, axis=2)
         images = np.pad(enlarged, ((0, 0), (2, 2), (2, 2), (0, 0)))
-        everything = images, digits.target.astype("int32") if labels else None
         order = np.random.default_rng(0).permutation(len(images))
-        return [take_rows(everything, rows) for rows in (order[:1500], order[1500:])]
+        return [(images[rows], digits.target[rows]) for rows in (order[:1500], order[1500:])]
 
-    return make_splits(load, batch_size, form, num_bins, **options)
+    return make_splits(load, batch_size, form, num_bins, labels, **options)
 
 
 def _from_tfds(name, batch_size, form, num_bins, data_dir, download=True, labels=False, **options):
     check_bool("download", download)
-    check_bool("labels", labels)
     if data_dir is not None:
         check_path("data_dir", data_dir)
 
@@ -231,50 +228,53 @@ def _from_tfds(name, batch_size, form, num_bins, data_dir, download=True, labels
             # Each split in one batch.
             parts = tfds.load(name, split=["train", "test"], batch_size=2**17, **where)
             parts = [next(iter(tfds.as_numpy(part))) for part in parts]
-        return [
-            (part["image"], part["label"].astype("int32") if labels else None) for part in parts
-        ]
+        return [(part["image"], part["label"]) for part in parts]
 
-    return make_splits(load, batch_size, form, num_bins, **options)
+    return make_splits(load, batch_size, form, num_bins, labels, **options)
 
 
 def make_splits(
-    load, batch_size, form, num_bins, flip=False, seed=0, limit=None, held_out=HELD_OUT
+    load,
+    batch_size,
+    form,
+    num_bins,
+    labels=False,
+    flip=False,
+    seed=0,
+    limit=None,
+    held_out=HELD_OUT,
 ):
     """Returns `Splits` of images, with validation images held out of the training images.
 
     Args:
         load: function without arguments, called once all other arguments are checked. It returns
-            the pairs of levels and labels (or None) of the training and of the test data.
-        batch_size, form, num_bins, flip, seed, limit, held_out: as in `mnist`.
+            the pairs of levels and labels of the training and of the test data. Labels are not
+            used, and may be None, unless they are asked for.
+        batch_size, form, num_bins, labels, flip, seed, limit, held_out: as in `mnist`.
     """
     check_int("batch_size", batch_size, 1)
     check_choice("form", form, FORMS)
     check_int("num_bins", num_bins, 2, 256)
     check_between("held_out", held_out, 0, 0.5)
+    check_bool("labels", labels)
     check_bool("flip", flip)
     check_seed(seed)
     if limit is not None:
         check_int("limit", limit, 2)  # one for training, one for validation
-    train, test = (take_rows(part, slice(limit)) for part in load())
-    rest, validation = hold_out(len(train[0]), held_out)
+    train, test = load()
+    rest, validation = hold_out(len(train[0][:limit]), held_out)
 
-    def batches(images, labels, training):
+    def batches(part, rows, training):
+        images, numbers = part[0][rows], part[1][rows].astype("int32") if labels else None
         convert = functools.partial(transform, form=form, num_bins=num_bins, flip=flip and training)
         size = min(batch_size, len(images))
-        return Batches(images, convert, size, labels, training, seed if training else 0)
+        return Batches(images, convert, size, numbers, training, seed if training else 0)
 
     return Splits(
-        batches(*take_rows(train, rest), True),
-        batches(*take_rows(train, validation), False),
-        batches(*test, False),
+        batches(train, rest, True),
+        batches(train, validation, False),
+        batches(test, slice(limit), False),
     )
-
-
-def take_rows(part, rows):
-    """Returns the given rows of the images and, if there are any, of the labels."""
-    images, labels = part
-    return images[rows], labels if labels is None else labels[rows]
 
 
 def transform(levels, rng, form, num_bins, flip):
