@@ -83,10 +83,8 @@ class Tokenizer(Immutable):
             text = texts[counts.index(longest)]
             expected = f"must be at least {longest}, the number of tokens of {text!r}"
             raise refusal("length", expected, length)
-        tokens = np.full((len(rows), length), -1 if self.end is None else self.end, "int32")
-        for found, row in zip(tokens, rows, strict=True):
-            found[: len(row)] = row
-        return tokens
+        padding = -1 if self.end is None else self.end
+        return keras.utils.pad_sequences(rows, length, padding="post", value=padding)
 
     def decode(self, tokens: ArrayLike) -> Any:
         """Returns the text of an array `(length,)`, or a list of the texts of `(num, length)`.
