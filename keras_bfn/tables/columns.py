@@ -181,10 +181,9 @@ class Levels(Column):
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
-        for name, value in (("low", low), ("high", high)):
-            if value is not None:
-                check_int(name, value, -LARGEST_LEVEL, LARGEST_LEVEL)
-        self.low, self.high = low, high
+        ends = -LARGEST_LEVEL, LARGEST_LEVEL
+        self.low = None if low is None else check_int("low", low, *ends)
+        self.high = None if high is None else check_int("high", high, *ends)
         self.prior = None if prior is None else check_two("prior", prior, 1, "finite numbers")
         if None not in (low, high) and not self.low < self.high:
             raise refusal("low", f"must be less than high={high}", low)
@@ -202,11 +201,9 @@ class Levels(Column):
         return Levels(found.low, found.high, prior, nullable=self.is_nullable(cells))
 
     def encode(self, cells: Sequence[Any]) -> Array:
-        def is_level(cell):
-            return is_whole(cell) and self.low <= cell <= self.high
-
-        check_cells(cells, is_level, f"an integer from {self.low} to {self.high}")
-        return np.array([-1 if cell is None else cell - self.low for cell in cells], "int32")
+        low, high, expected = self.low, self.high, f"an integer from {self.low} to {self.high}"
+        check_cells(cells, lambda cell: is_whole(cell) and low <= cell <= high, expected)
+        return np.array([-1 if cell is None else cell - low for cell in cells], "int32")
 
     def decode(self, x: Array) -> list[Any]:
         return [None if i < 0 else i + self.low for i in x.astype("int64").tolist()]

@@ -202,14 +202,9 @@ class Angle(Column):
         return Angle(self.period, self.low, step, nullable=self.is_nullable(cells))
 
     def _check(self, cells):
-        end = self.low + self.period  # 0.3 + 0.1 is 0.4, but 0.4 - 0.1 is more than 0.3
-
-        def is_inside(cell):
-            return is_finite(cell) and self.low <= cell <= end
-
-        return check_cells(
-            cells, is_inside, f"a number from {self.low} to {self.low + self.period}"
-        )
+        low, end = self.low, self.low + self.period  # 0.3 + 0.1 is 0.4, but 0.4 - 0.1 is not 0.3
+        expected = f"a number from {low} to {end}"
+        return check_cells(cells, lambda cell: is_finite(cell) and low <= cell <= end, expected)
 
     def encode(self, cells: Sequence[Any]) -> Array:
         self._check(cells)

@@ -39,6 +39,14 @@ class Sequences(Immutable):
         num_steps: int. The largest number of rows of an entity.
         order: list of the frame's columns, in order.
 
+    Attributes:
+        names: list of the names of the columns that can be given to `sample`: static ones, and the
+            length.
+        length: the name of the column of lengths: `"length"`, unless a column has it.
+        nullable: list of the names of the columns that can miss cells, or have none after the last
+            row.
+        library: as in `keras_bfn.tables.Table`.
+
     Raises:
         ValueError: if the arguments do not fit each other.
 
@@ -63,7 +71,9 @@ class Sequences(Immutable):
                 raise refusal(name, "must be a `keras_bfn.tables.Table`", table)
         self.entity, self.entities, self.rows = entity, entities, rows
         self.num_steps = check_int("num_steps", num_steps, 1)
-        self.order = list(order)
+        self.order, self.library = list(order), rows.library
+        self.names, self.length = entities.names, entities.names[-1]
+        self.nullable = [*entities.nullable, *rows.names]
         columns = [entity, *entities.names[:-1], *rows.names]
         if sorted(self.order) != sorted(columns):
             raise refusal("order", f"must contain each of the columns {columns} once", order)
@@ -122,25 +132,6 @@ class Sequences(Immutable):
         made = cls(entity, entities, rows, num_steps, frame.columns)
         made.read(df)  # checks static columns
         return made
-
-    @property
-    def length(self) -> str:
-        """The name of the column of lengths: `"length"`, unless a column has it."""
-        return self.entities.names[-1]
-
-    @property
-    def names(self) -> list[str]:
-        """The names of the columns that can be given to `sample`: static ones, and the length."""
-        return self.entities.names
-
-    @property
-    def library(self) -> str:
-        return self.rows.library
-
-    @property
-    def nullable(self) -> list[str]:
-        """The names of the columns that can miss cells, or have none after the last row."""
-        return [*self.entities.nullable, *self.rows.names]
 
     @property
     def row_parts(self) -> dict[str, str]:

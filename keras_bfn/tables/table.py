@@ -46,6 +46,15 @@ class Table(Immutable):
         rules: None, or a dict from names of columns to a `keras_bfn.tables.Rule`. What is sent of
             such a column is the rule's remainder.
 
+    Attributes:
+        names: list of the names of the frame's columns, in order.
+        numbers: list of the names of the columns of numbers.
+        numbers_part: the name of the numbers' part: `"numbers"`, unless a column has it.
+        cycles_parts: dict from the columns that have cycles to the names of the cycles' parts.
+        nullable: list of the names of the nullable columns.
+        present_part: the name of the part that states which cells are present: `"present"`, unless
+            a column has it.
+
     Raises:
         ValueError: if names of columns and dtypes differ, the prior is of other numbers, or a rule
             refers to other columns.
@@ -64,8 +73,6 @@ class Table(Immutable):
     True
     """
 
-    columns: dict[str, Any]
-
     def __init__(
         self,
         columns: Mapping[str, Column],
@@ -78,7 +85,8 @@ class Table(Immutable):
         for name, value in (("columns", columns), ("dtypes", dtypes), ("rules", rules)):
             if not isinstance(value, dict):
                 raise refusal(name, "must be a dict", value)
-        self.columns, self.dtypes = dict(columns), dict(dtypes)
+        self.columns: dict[str, Any] = dict(columns)
+        self.dtypes = dict(dtypes)
         self.library = check_choice("library", library, ("pandas", "polars"))
         _check_columns(columns)
         _check_rules(rules, dtypes)
@@ -87,6 +95,13 @@ class Table(Immutable):
         if not columns or list(columns) != [name for name in dtypes if name not in unsent]:
             expected = f"must have the same keys as `columns`, at least one: {list(columns)}"
             raise refusal("dtypes", expected, dtypes)
+        self.names = list(dtypes)
+        self.numbers = [name for name, column in columns.items() if isinstance(column, Number)]
+        self.numbers_part = free_name("numbers", dtypes)
+        cyclic = [name for name in self.numbers if self.columns[name].cycles]
+        self.cycles_parts = {name: free_name(f"{name} cycles", dtypes) for name in cyclic}
+        self.nullable = [name for name, column in columns.items() if column.nullable]
+        self.present_part = free_name("present", dtypes)
         self.prior = prior
         if self.numbers:
             number_flow(prior).check_event_shape((len(self.numbers),))
@@ -147,37 +162,6 @@ class Table(Immutable):
             return table
         prior = JointNormal.fit(table.encode(df, seed=0)[table.numbers_part])
         return cls(fitted, dtypes, table.library, prior, rules)
-
-    @property
-    def names(self) -> list[str]:
-        """The names of the frame's columns, in order."""
-        return list(self.dtypes)
-
-    @property
-    def numbers(self) -> list[str]:
-        """The names of the columns of numbers."""
-        return [name for name, column in self.columns.items() if isinstance(column, Number)]
-
-    @property
-    def numbers_part(self) -> str:
-        """The name of the numbers' part: `"numbers"`, unless a column has it."""
-        return free_name("numbers", self.dtypes)
-
-    @property
-    def cycles_parts(self) -> dict[str, str]:
-        """The names of the parts of cycles: a dict from the columns that have cycles."""
-        cyclic = [name for name in self.numbers if self.columns[name].cycles]
-        return {name: free_name(f"{name} cycles", self.dtypes) for name in cyclic}
-
-    @property
-    def nullable(self) -> list[str]:
-        """The names of the nullable columns."""
-        return [name for name, column in self.columns.items() if column.nullable]
-
-    @property
-    def present_part(self) -> str:
-        """The name of the part that states which cells are present: `"present"`, unless taken."""
-        return free_name("present", self.dtypes)
 
     def encode(self, df: Frame, seed: int | None = None) -> dict[str, Array]:
         """Converts the rows of a frame to data of the flow, a dict of arrays.
@@ -340,10 +324,10 @@ class Table(Immutable):
         check_parts(parts, self.event_shape())
         numbers = iter(np.asarray(parts.get(self.numbers_part, ())).T)
         present = iter(np.asarray(parts.get(self.present_part, ())).T)
-        cells, cycles_parts = {}, self.cycles_parts
+        cells = {}
         for name, column in self.columns.items():
             x = next(numbers) if isinstance(column, Number) else np.asarray(parts[name])
-            angles = (np.asarray(parts[cycles_parts[name]]),) if name in cycles_parts else ()
+            angles = [parts[self.cycles_parts[name]]] if name in self.cycles_parts else []
             cells[name] = column.decode(x, *angles)
             if column.nullable:
                 pairs = zip(next(present), cells[name], strict=True)
@@ -368,9 +352,10 @@ class Table(Immutable):
 
     def flow(self) -> dict[str, Flow]:
         """Returns the dict of flows, with the priors of the observed values."""
-        numbers = self.numbers
-        found: dict[str, Flow] = {self.numbers_part: number_flow(self.prior)} if numbers else {}
-        found |= {name: x.flow() for name, x in self.columns.items() if name not in numbers}
+        found: dict[str, Flow] = {}
+        if self.numbers:
+            found[self.numbers_part] = number_flow(self.prior)
+        found |= {name: x.flow() for name, x in self.columns.items() if name not in self.numbers}
         found |= {part: CircularFlow() for part in self.cycles_parts.values()}
         if self.nullable:
             found[self.present_part] = DiscreteFlow(2, CATEGORY_ACCURACY)
@@ -378,9 +363,10 @@ class Table(Immutable):
 
     def event_shape(self) -> dict[str, tuple[int, ...]]:
         """Returns the dict of the parts' shapes."""
-        numbers = self.numbers
-        found: dict[str, tuple[int, ...]] = {self.numbers_part: (len(numbers),)} if numbers else {}
-        found |= {name: () for name in self.columns if name not in numbers}
+        found: dict[str, tuple[int, ...]] = {}
+        if self.numbers:
+            found[self.numbers_part] = (len(self.numbers),)
+        found |= {name: () for name in self.columns if name not in self.numbers}
         for name, part in self.cycles_parts.items():
             found[part] = (len(self.columns[name].cycles),)
         if self.nullable:
@@ -525,15 +511,15 @@ def _infer(name, series, cells):
             expected = f"must have at most {MOST_CLASSES} distinct values in a categorical column"
             came = f"{len(seen)} in column {name!r}. Remove the column, or pass its `Category()`"
             raise mismatch("df", expected, came)
-        categories = frames.categories_of(series)
         num_cells = sum(cell is not None for cell in cells)
-        if categories is None and len(seen) > max(MOST_NAMES, num_cells / 2):
+        has_names = len(seen) > max(MOST_NAMES, num_cells / 2)
+        if has_names and frames.categories_of(series) is None:
             warn(
                 f"Column {name!r} has {len(seen)} distinct values in {num_cells} cells, and each "
                 "becomes a class. If they are names, remove the column. If they are dates, parse "
                 "them (`pandas.read_csv(..., parse_dates=[...])`). Otherwise, pass its `Category()`"
             )
-        return Category(categories)
+        return Category()
     if kind == "integer" and max(seen) - min(seen) < MOST_LEVELS:
         return Levels()
     return Number()
