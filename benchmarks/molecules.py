@@ -85,7 +85,7 @@ def load(path):
     return symbols, train[num_held_out:], train[:num_held_out], data["test"]
 
 
-def make_bfn(symbols, train, recipe, seed):
+def make_bfn(symbols, train, recipe, seed, conditions=None, **options):
     flow = flows.DiscreteFlow(symbols.num_classes, beta_1=recipe["beta_1"])
     flow = flows.fit_prior(flow, train, order=recipe["order"])
     network = networks.Transformer(
@@ -97,6 +97,7 @@ def make_bfn(symbols, train, recipe, seed):
         kernel_size=recipe["kernel"],
         times="variables",
         causal=True,
+        conditions=conditions,
     )
     model = keras_bfn.BayesianFlowNetwork(
         flow,
@@ -105,6 +106,7 @@ def make_bfn(symbols, train, recipe, seed):
         orders=recipe["shares"],
         tokenizer=symbols,
         seed=seed,
+        **options,
     )
     model.compile(recipes.muon(peak_rate=recipe["rate"]))
     return model
