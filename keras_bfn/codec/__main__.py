@@ -38,9 +38,7 @@ def parse_arguments():
         command.add_argument("input", type=pathlib.Path)
         command.add_argument("output", type=pathlib.Path)
         command.add_argument("--model", required=True, help=".keras file or preset")
-        command.add_argument(
-            "--condition", type=pathlib.Path, help=".npy or .npz file of conditions"
-        )
+        command.add_argument("--condition", type=pathlib.Path, help=".npy or .npz file")
         command.add_argument("--num-steps", type=int, default=50)
         command.add_argument("--quiet", action="store_true", help="show no progress")
     compress.add_argument("--batch-size", type=int, help="maximum number of lanes: see Codec")

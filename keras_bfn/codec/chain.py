@@ -62,9 +62,8 @@ def pop(chains, stack, shape, expect):
         )
         for chain, *seen in list_parts(chains, before, s):
             chain.push_evidence(stack, i - 1, *seen)
-    x = map_parts(
-        lambda chain, told: expectation(chain.channel, told).pop(stack), chains, expect(s, n)
-    )
+    told = expect(s, n)
+    x = map_parts(lambda chain, told: expectation(chain.channel, told).pop(stack), chains, told)
     for chain, evidence, values in list_parts(chains, s, x):
         chain.push_evidence(stack, n, evidence, chain.channel.embed(values))
     return x
@@ -93,9 +92,8 @@ class Chain:
         self.precision = flow.gain * beta.astype("float64")
         self.gained = np.diff(self.precision, prepend=0.0)
         if not np.all(self.gained[1:] > 0):
-            raise refusal(
-                "num_steps", "must be so small that each message has accuracy in float32", num_steps
-            )
+            expected = "must be so small that each message has accuracy in float32"
+            raise refusal("num_steps", expected, num_steps)
         # s_i given s_(i+1) is N(kept_i s_(i+1), std_i^2), and s_n given x is N(kept_n e(x),
         # std_n^2).
         self.kept = np.append(self.precision[:-1] / self.precision[1:], self.precision[-1])
@@ -108,11 +106,9 @@ class Chain:
         # lattice.
         popped, pushed = (std[1:] / self.spacing[1:] for std in (self.std, np.sqrt(self.gained)))
         if max(popped.max(initial=0), pushed.max(initial=0)) > MOST_POINTS:
-            raise ValueError(
-                "Arguments `num_steps` and `resolution` must be such that no standard deviation "
-                f"spans more than {MOST_POINTS} lattice points. "
-                f"Received: num_steps={num_steps}, resolution={resolution}"
-            )
+            expected = f"that no standard deviation spans more than {MOST_POINTS} lattice points"
+            expected = f"Arguments `num_steps` and `resolution` must be such {expected}"
+            raise ValueError(f"{expected}. Received: {num_steps=}, {resolution=}")
         self.drawn_bits = self.channel.size * _most_drawn(popped, pushed)
 
     def initial_words(self, num_variables):

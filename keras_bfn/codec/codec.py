@@ -161,7 +161,7 @@ class Codec:
             "resolution": self.resolution,
             "seed": self.seed,
         }
-        protocol = self._protocol(self.order, header, condition, there)
+        protocol = Protocol(model, self.order, header, condition, there)
         initial = np.concatenate([_data_word(x), protocol.initial])
         stack = Stack(initial, ends=protocol.is_told)
         progress, numbers = _progress(num, verbose), []
@@ -232,19 +232,15 @@ class Codec:
         if not fingerprints.of_model(model).startswith(header["model"]):
             raise CodecError("The file was made by another model: its flow or weights differ")
         if num_steps > max(self.num_steps, MOST_UNASKED_STEPS):
-            raise CodecError(
-                f"The file was made with {num_steps} steps, and would take long to decode. If that "
-                f"is intended, use a `Codec` with num_steps={num_steps}"
-            )
+            came = f"The file was made with {num_steps} steps, and would take long to decode"
+            raise CodecError(f"{came}. If that is intended, use a `Codec` with {num_steps=}")
         dtypes, there = header["dtype"], header["there"]
         if names_of(dtypes) not in (None, names_of(model.flow)):
             raise CodecError(f"The file's data have other parts than the model's: {dtypes}")
         masks = model.allow_missing
         if (there is not None) != masks or (masks and names_of(there) != names_of(model.flow)):
-            raise CodecError(
-                "The file's masks of observed variables do not match the model's `allow_missing` "
-                "or its parts"
-            )
+            why = "do not match the model's `allow_missing` or its parts"
+            raise CodecError(f"The file's masks of observed variables {why}")
         # One null condition serves all examples: a file may claim to have any number of them.
         num_told = 1 if condition is None else count
         condition, condition_digest = self._condition(condition, num_told)
@@ -255,14 +251,13 @@ class Codec:
             there = map_parts(partial(container.unpack_mask, count), model.event_shape, there)
         order = unpack_order(header["order"])
         try:
-            protocol = self._protocol(order, header, condition, there)
+            protocol = Protocol(model, order, header, condition, there)
         except ValueError as error:
             raise CodecError(f"The file's header is invalid: {error}") from error
         examples, progress = [], _progress(count, verbose)
         if not protocol.probe(header["batches"]).startswith(header["outputs"]):
-            raise CodecError(
-                f"The network's outputs differ from those when the file was made{differences}"
-            )
+            came = "The network's outputs differ from those when the file was made"
+            raise CodecError(f"{came}{differences}")
         try:
             undrawn = protocol.initial[: header["undrawn_words"]]
             words = np.concatenate([payload[:1], undrawn, payload[1:]])
@@ -285,12 +280,6 @@ class Codec:
         """Returns the network's conditions, and the digest of those given, None if none were."""
         told = condition_inputs(self.model, condition, num).get("condition")
         return told, None if condition is None else fingerprints.of_array(told)
-
-    def _protocol(self, order, header, condition, there):
-        """Returns the `Protocol` by which examples are sent."""
-        model, most = self.model, header["batch_size"]
-        model.build_for(map_parts(lambda shape: (most, *shape), model.event_shape), condition)
-        return Protocol(model, order, header, condition, there)
 
 
 def _data_word(x):

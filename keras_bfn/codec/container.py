@@ -144,10 +144,8 @@ def read(data):
     # missing.
     most_lanes = min(header["count"], 32 * len(words))
     if header["order"] is None and header["batch_size"] > most_lanes:
-        raise CodecError(
-            f"The file has {header['count']} examples in {len(words)} words of 32 bits, too few "
-            f"for {header['batch_size']} lanes"
-        )
+        came = f"The file has {header['count']} examples in {len(words)} words of 32 bits"
+        raise CodecError(f"{came}, too few for {header['batch_size']} lanes")
     return header, words
 
 

@@ -148,9 +148,8 @@ class Bins(Expectation):
         place = stack.pop_classes(weights)
         values = np.choose(place, [0, 0, self.num_bins - 1])
         between = place == 1
-        values[between] = 1 + stack.pop_shares(
-            shares(between), int(between.sum()), self.num_bins - 2
-        )
+        num = int(between.sum())
+        values[between] = 1 + stack.pop_shares(shares(between), num, self.num_bins - 2)
         return values
 
     def _log_probs_from(self, first, num):

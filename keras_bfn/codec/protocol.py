@@ -37,15 +37,14 @@ class Protocol:
 
     def __init__(self, model, order, header, condition, there):
         order, self.count, size = check_order(model, order), header["count"], header["batch_size"]
+        model.build_for(map_parts(lambda shape: (size, *shape), model.event_shape), condition)
         self.is_told = bool(np.all(order.told))
         num_steps = 0 if self.is_told else header["num_steps"]
         stages = list_stages(model.flow, num_steps, header["resolution"], size)
         self.stages = stages[-1:] if self.is_told else stages
         noise = order_noise(model, order, self.count, header["seed"])
-        self.receivers = [
-            Receiver(model, *reversed(stage), condition, there, order, noise)
-            for stage in self.stages
-        ]
+        given = condition, there, order, noise
+        self.receivers = [Receiver(model, *stage, *given) for stage in self.stages]
         self.initial, self.start = np.ones(0, "uint32"), None
         if not self.is_told:
             num_lanes, chains = self.stages[-1]

@@ -54,8 +54,8 @@ class Receiver:
 
     Args:
         model: the `BayesianFlowNetwork`.
-        chains: the `Chain` of groups that are sent by messages, or a dict of the parts' chains.
         batch_size: int.
+        chains: the `Chain` of groups that are sent by messages, or a dict of the parts' chains.
         condition: array `(num, ...)`, a dict of such, or None; it has one row if all examples share
             it.
         there: bool array `(num, *event_shape)`, which variables are observed, or a dict of the
@@ -64,7 +64,7 @@ class Receiver:
         noise: array `(num, variables)` that determines a random order; else None.
     """
 
-    def __init__(self, model, chains, batch_size, condition, there, order, noise):
+    def __init__(self, model, batch_size, chains, condition, there, order, noise):
         self.model, self.condition, self.there = model, condition, there
         self.order, self.noise = order, noise
         self.told = np.broadcast_to(self.order.told, self.order.count_groups(model.event_shape))
@@ -76,13 +76,13 @@ class Receiver:
 
     def push(self, stack, x, rows):
         """Pushes the examples of these rows."""
-        for now, chains, expect in map(self.coding(x, rows), reversed(range(len(self.told)))):
-            push(chains, stack, map_parts(lambda x, now: x[now], x, now), expect)
+        for now, chains, expect in self.coding(x, rows, reversed(range(len(self.told)))):
+            push(chains, stack, map_parts(rows_of, now, x), expect)
 
     def pop(self, stack, rows):
         """Pops what `push` pushed; missing variables are -1."""
         x = map_parts(lambda mask: np.full(mask.shape, -1, "int64"), self.masks(rows))
-        for now, chains, expect in map(self.coding(x, rows), range(len(self.told))):
+        for now, chains, expect in self.coding(x, rows, range(len(self.told))):
             shapes = map_parts(lambda now: (int(now.sum()),), now)
             for values, here, found in list_parts(x, now, pop(chains, stack, shapes, expect)):
                 values[here] = found
@@ -113,38 +113,34 @@ class Receiver:
         open = map_parts(ops.convert_to_tensor, masks)
         return map_parts(spread, masks, self.order.groups(self.model.event_shape, noise, open))
 
-    def coding(self, x, rows):
-        """Returns how to code each group of these rows' examples, given those before it in `x`.
+    def coding(self, x, rows, numbers):
+        """Yields how to code groups of these rows' examples, each given those before it in `x`.
 
-        Returns:
-            A function of a group's number. It returns a tuple: which variables the group has, its
-            chains, and the function `expect(s, i)` of `push` and `pop`.
+        For each group number, it yields a tuple: which variables the group has, its chains, and the
+        function `expect(s, i)` of `push` and `pop`.
         """
         masks, groups = self.masks(rows), self.groups(rows)
+        for number in numbers:
+            now, chains, ask = self.asking(number, x, rows, groups, masks)
+            yield now, chains, lambda s, i, now=now, ask=ask: map_parts(rows_of, now, ask(s, i))
 
-        def of_group(number):
-            now = map_parts(lambda group, mask: (group == number) & mask, groups, masks)
-            known = map_parts(lambda group, mask: (group < number) & mask, groups, masks)
-            chains, ask = self.asking(number, x, known, now, rows)
-            return now, chains, lambda s, i: map_parts(rows_of, now, ask(s, i))
-
-        return of_group
-
-    def asking(self, number, x, known, now, rows):
+    def asking(self, number, x, rows, groups, masks):
         """Returns how to call the network for a group.
 
         Args:
             number: int, the number of the group.
-            x: the rows' data, of which some are known.
-            known, now: bool, shaped as `x`: which are known, and which are in the group.
+            x: the rows' data, of which those of the groups before are known.
             rows: int array.
+            groups, masks: the group of each variable, and whether it is observed; shaped as `x`.
 
         Returns:
-            A tuple: the group's chains, and the function `ask(s, i)` of the evidence in the channel
-            about the group, `(variables, channel.size)`, or a dict of the parts', and of the step.
-            `ask` returns the predictions for all variables.
+            A tuple: which variables are in the group, its chains, and the function `ask(s, i)` of
+            the evidence in the channel about the group, `(variables, channel.size)`, or a dict of
+            the parts', and of the step. `ask` returns the predictions for all variables.
         """
         num, size = len(rows), self.batch_size
+        now = map_parts(lambda group, mask: (group == number) & mask, groups, masks)
+        known = map_parts(lambda group, mask: (group < number) & mask, groups, masks)
         chains = self.at_once if self.told[number] else self.chains
         seen = map_parts(lambda *part: _known_evidence(size, *part), self.model.flow, x, known)
         inputs = {}
@@ -165,7 +161,7 @@ class Receiver:
                 inputs["t"] = map_parts(lambda now: self.fill_up(now * t), now)
             return self.ask(inputs, rows)
 
-        return chains, ask
+        return now, chains, ask
 
     def fill_up(self, values):
         """Repeats the values of some rows' variables until they fill a batch."""
@@ -202,10 +198,9 @@ class Receiver:
             return data.integers(0, flow.num_values, group.shape)
 
         x = map_parts(draw, self.model.flow, groups)
+        observed = map_parts(lambda group: group >= 0, groups)
         for number in sorted({0, (last + 1) // 2, last}):
-            known = map_parts(lambda group, number=number: (group >= 0) & (group < number), groups)
-            now = map_parts(lambda group, number=number: group == number, groups)
-            chains, ask = self.asking(number, x, known, now, rows)
+            now, chains, ask = self.asking(number, x, rows, groups, observed)
             last_step = of_any_part(chains).num_steps
             for i in sorted({0, last_step // 2, last_step}):
 

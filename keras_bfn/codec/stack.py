@@ -21,10 +21,6 @@ MEANS_PER_STD = 512
 SHARE_BITS = 15  # for `push_shares`
 
 
-class Exhausted(CodecError):
-    """The stack has no bits left to pop."""
-
-
 class Stack:
     """A stack of bits, with `constriction`'s coder for asymmetric numeral systems.
 
@@ -74,13 +70,11 @@ class Stack:
             values: int array of any shape.
             probs: float array of that shape, with one more axis, of size K.
         """
-        family = self._models.Categorical(perfect=False)
-        self._push(values, family, _counts(probs))
+        self._push(values, self._models.Categorical(perfect=False), _counts(probs))
 
     def pop_classes(self, probs):
         """Pops what `push_classes` pushed: an int64 array."""
-        family = self._models.Categorical(perfect=False)
-        return self._pop(probs.shape[:-1], family, _counts(probs))
+        return self._pop(probs.shape[:-1], self._models.Categorical(perfect=False), _counts(probs))
 
     def push_near(self, values, mean, std, spacing):
         """Pushes numbers that `pop_near` popped.
@@ -197,7 +191,7 @@ class Stack:
         self.lowest_words = min(self.lowest_words, self._coder.num_words())
         self.fewest_words = min(self.fewest_words, self.lowest_words)
         if self.fewest_words < 3 and not self._ends:
-            raise Exhausted("no bits are left")
+            raise CodecError("no bits are left")
         return symbols
 
 

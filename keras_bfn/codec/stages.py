@@ -42,10 +42,8 @@ def list_stages(flow, num_steps, resolution, most_lanes):
         most_lanes: int. The final number of lanes.
     """
 
-    coarse, in_the_end = (
-        map_parts(lambda flow, spacing=spacing: Chain(flow, num_steps, spacing), flow)
-        for spacing in (COARSE, resolution)
-    )
+    coarse = map_parts(lambda flow: Chain(flow, num_steps, COARSE), flow)
+    in_the_end = map_parts(lambda flow: Chain(flow, num_steps, resolution), flow)
     starting = [Stage(1, without_messages(flow)), Stage(1, coarse)]
     lanes = [2**i for i in range((most_lanes - 1).bit_length())] + [most_lanes]
     return starting + [Stage(num, in_the_end) for num in lanes]

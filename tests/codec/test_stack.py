@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
 from keras_bfn.codec import CodecError
-from keras_bfn.codec.stack import LONGEST_WAY, SHARE_BITS, TAIL, Exhausted, Stack
+from keras_bfn.codec.stack import LONGEST_WAY, SHARE_BITS, TAIL, Stack
 from tests.checks import assert_draws_follow
 from tests.codec.crafting import random_words
 
@@ -239,7 +239,7 @@ def test_a_class_that_there_is_not_cannot_be_pushed(x):
 @pytest.mark.parametrize("num_words", [0, 1, 2, 10])
 @every_kind
 def test_no_more_is_popped_than_there_is(pop, push, num_words):
-    with pytest.raises(Exhausted, match="no bits are left"):
+    with pytest.raises(CodecError, match="no bits are left"):
         pop(Stack(random_words(num_words)))
 
 
