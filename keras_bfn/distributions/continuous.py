@@ -41,10 +41,9 @@ class Delta(Distribution):
     def truncated(
         self: Distribution, top_k: int | None = None, top_p: float | None = None
     ) -> Distribution:
-        raise ValueError(
-            "Arguments `top_k` and `top_p` must be None for continuous data, which have no "
-            f"categories. Received: top_k={top_k}, top_p={top_p}"
-        )
+        expected = "must be None for continuous data, which have no categories"
+        came = f"top_k={top_k}, top_p={top_p}"
+        raise ValueError(f"Arguments `top_k` and `top_p` {expected}. Received: {came}")
 
     def log_prob(self, x: Tensor) -> Tensor:
         return ops.where(ops.equal(ops.cast(x, "float32"), self.value), 0.0, -math.inf)

@@ -58,17 +58,13 @@ def _log_tail_difference(low, high):
     left = ops.where(high > 0, 0.0, high)
     right = ops.where(high > 0, high, 0.0)
     log_scaled_left = _log_scaled_tail(left)
-    log_high = ops.where(
-        high > 0,
-        ops.log1p(-ops.exp(_log_scaled_tail(-right) - 0.5 * ops.square(right))),
-        log_scaled_left - 0.5 * ops.square(left),
-    )
+    log_right = ops.log1p(-ops.exp(_log_scaled_tail(-right) - 0.5 * ops.square(right)))
+    log_high = ops.where(high > 0, log_right, log_scaled_left - 0.5 * ops.square(left))
+    log_scaled_low = _log_scaled_tail(low)
+    across = log_scaled_low - 0.5 * ops.square(low) - log_high
     # Factored, so that squares are not rounded before subtraction: they dominate in the tails.
-    log_ratio = ops.where(
-        high > 0,
-        _log_scaled_tail(low) - 0.5 * ops.square(low) - log_high,
-        _log_scaled_tail(low) - log_scaled_left + 0.5 * (left - low) * (left + low),
-    )
+    within = log_scaled_low - log_scaled_left + 0.5 * (left - low) * (left + low)
+    log_ratio = ops.where(high > 0, across, within)
     return log_high + ops.log1p(-ops.exp(ops.minimum(log_ratio, -1e-7)))
 
 

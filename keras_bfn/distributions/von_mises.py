@@ -63,8 +63,7 @@ class VonMises(Distribution):
         natural = ops.where(self.natural == 0.0, 0.0, self.natural)  # -0.0 would give pi
         return ops.arctan2(natural[..., 1], natural[..., 0])
 
-    def mode(self) -> Tensor:
-        return self.mean()
+    mode = mean
 
     def mean_vector(self) -> Tensor:
         """Returns the mean of (cos x, sin x), of shape `(batch, *event_shape, 2)`.

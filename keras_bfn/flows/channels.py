@@ -59,22 +59,6 @@ class Line:
         return min(len(self.points), 2 * math.ceil(FARTHEST / (math.sqrt(precision) * step)) + 1)
 
 
-class Simplex:
-    """The corners of a simplex: K unordered classes. Methods are as in `Line`."""
-
-    def __init__(self, num_classes):
-        self.size = num_classes
-
-    def embed(self, values):
-        return (np.asarray(values)[..., None] == np.arange(self.size)).astype("float64")
-
-    def evidence(self, s):
-        return s
-
-    def candidates(self, gained, precision):
-        return np.zeros(gained.shape[:-1], "int64"), gained
-
-
 class Points:
     """Any K points of a space. Methods are as in `Line`.
 
@@ -96,3 +80,16 @@ class Points:
         log_likelihoods = gained @ self.points.T
         log_likelihoods -= 0.5 * precision * np.square(self.points).sum(axis=-1)
         return np.zeros(gained.shape[:-1], "int64"), log_likelihoods
+
+
+class Simplex(Points):
+    """The corners of a simplex: K unordered classes."""
+
+    def __init__(self, num_classes):
+        self.size = num_classes
+
+    def embed(self, values):
+        return (np.asarray(values)[..., None] == np.arange(self.size)).astype("float64")
+
+    def candidates(self, gained, precision):
+        return np.zeros(gained.shape[:-1], "int64"), gained

@@ -77,6 +77,8 @@ class CircularFlow(Flow):
         x = ops.cast(x, "float32")
         return ops.stack([ops.cos(x), ops.sin(x)], axis=-1)
 
+    sure_data = embed
+
     def input_params(self, s: Tensor, beta: Tensor) -> Tensor:
         s = ops.convert_to_tensor(s)
         square = ops.sum(ops.square(s), axis=-1, keepdims=True)
@@ -99,9 +101,6 @@ class CircularFlow(Flow):
         return distribution.mean_vector()
 
     expected_data = expected_embedding
-
-    def sure_data(self, x: Tensor) -> Tensor:
-        return self.embed(x)
 
     def expected_variance(self, distribution: Any, t: Tensor) -> Tensor:
         return distribution.variances()

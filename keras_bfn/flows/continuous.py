@@ -39,8 +39,6 @@ class NumberFlow(Flow):
 
     def input_params(self, s: Tensor, beta: Tensor) -> Tensor:
         """Returns mu, the mean of N(mu, 1 / (1 / std^2 + beta)); without a prior s / (1 + beta)."""
-        if self.prior is None:
-            return s / (1.0 + expand(beta, s))
         s = ops.convert_to_tensor(s)
         if isinstance(self.prior, JointNormal):
             mean = self.prior.posterior_mean(ops.squeeze(s, -1), beta)
@@ -58,10 +56,8 @@ class NumberFlow(Flow):
         beta = self.schedule.beta(t)
         if isinstance(self.prior, JointNormal):
             return self.prior.posterior_variance(beta)
-        beta = expand(beta, like)
-        if self.prior is None:
-            return 1.0 / (1.0 + beta)
-        return 1.0 / (beta + ops.convert_to_tensor(self.prior[1]) ** -2)
+        std = 1.0 if self.prior is None else ops.convert_to_tensor(self.prior[1])
+        return 1.0 / (expand(beta, like) + std**-2)
 
     def noise_to_data(self, noise: Tensor, s: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Returns the data that predicted noise implies, and the noise's scale 1 / sqrt(beta).
@@ -133,10 +129,8 @@ def exponential_schedule(sigma_1, schedule, default=0.001):
     if schedule is None:
         return ExponentialSchedule(default if sigma_1 is None else sigma_1)
     if sigma_1 is not None:
-        raise ValueError(
-            "Only one of the arguments `sigma_1` and `schedule` can be given. "
-            f"Received: sigma_1={sigma_1}, schedule={schedule}"
-        )
+        expected = "Only one of the arguments `sigma_1` and `schedule` can be given"
+        raise ValueError(f"{expected}. Received: sigma_1={sigma_1}, schedule={schedule}")
     return schedule
 
 

@@ -65,13 +65,11 @@ class DiscreteFlow(Flow):
     ) -> None:
         self.num_classes = check_int("num_classes", num_classes, 2)
         if (beta_1 is None) == (schedule is None):
-            raise ValueError(
-                "Exactly one of the arguments `beta_1` and `schedule` must be given. "
-                f"Received: beta_1={beta_1}, schedule={schedule}"
-            )
-        super().__init__(
-            QuadraticSchedule(beta_1) if schedule is None else schedule  # type: ignore[arg-type]
-        )
+            expected = "Exactly one of the arguments `beta_1` and `schedule` must be given"
+            raise ValueError(f"{expected}. Received: beta_1={beta_1}, schedule={schedule}")
+        if beta_1 is not None:
+            schedule = QuadraticSchedule(beta_1)
+        super().__init__(schedule)  # type: ignore[arg-type]
         self.prior = self._check_prior(prior)
 
     def _check_prior(self, prior):
@@ -146,6 +144,8 @@ class DiscreteFlow(Flow):
         x = ops.expand_dims(ops.cast(x, "int32"), axis=-1)
         return ops.cast(ops.equal(x, ops.arange(self.num_classes, dtype="int32")), "float32")
 
+    sure_data = embed
+
     def input_params(self, s: Tensor, beta: Tensor) -> Tensor:
         if isinstance(self.prior, MarkovChain):
             return self.prior.marginals(s)[..., -self.theta_size :]
@@ -179,9 +179,6 @@ class DiscreteFlow(Flow):
         return distribution.probs()
 
     expected_data = expected_embedding
-
-    def sure_data(self, x: Tensor) -> Tensor:
-        return self.embed(x)
 
     def expected_variance(self, distribution: Distribution, t: Tensor) -> Tensor:
         probs = distribution.probs()

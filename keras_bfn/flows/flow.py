@@ -268,10 +268,11 @@ class Flow(Immutable):
         """
         accuracies = [self.schedule.beta(time) for time in (t_last, t, t_next)]
         finite = (accuracies[0] > 0) & (accuracies[1] > 0) & (accuracies[2] > 0)
-        last, now, then = (
-            ops.where(finite, ops.log(ops.maximum(beta, 1e-30)), ops.sqrt(beta))
-            for beta in accuracies
-        )
+
+        def place(beta):
+            return ops.where(finite, ops.log(ops.maximum(beta, 1e-30)), ops.sqrt(beta))
+
+        last, now, then = map(place, accuracies)
         return 0.5 * (then - now) / ops.where(now == last, 1.0, now - last)
 
     def sender_receiver_kl(
@@ -582,8 +583,5 @@ def log_expected_ratio(log_probs, log_ratios):
     growth = ops.expm1(ops.minimum(log_ratios, MOST_LOG_RATIO))
     growth = ops.sum(ops.exp(log_probs) * growth, axis=-1)
     is_small = ops.abs(growth) < 0.5
-    return ops.where(
-        is_small,
-        ops.log1p(ops.where(is_small, growth, 0.0)),
-        ops.logsumexp(log_probs + log_ratios, axis=-1),
-    )
+    small = ops.log1p(ops.where(is_small, growth, 0.0))
+    return ops.where(is_small, small, ops.logsumexp(log_probs + log_ratios, axis=-1))

@@ -43,10 +43,9 @@ class JointNormal(Immutable):
         self.covariance = check_numbers("covariance", covariance)
         size = self.mean.size
         if self.mean.shape != (size,) or self.covariance.shape != (size, size) or not size:
-            raise ValueError(
-                "Arguments `mean` and `covariance` must have shapes (size,) and (size, size). "
-                f"Received: shapes {self.mean.shape} and {self.covariance.shape}"
-            )
+            expected = "Arguments `mean` and `covariance` must have shapes (size,) and (size, size)"
+            came = f"shapes {self.mean.shape} and {self.covariance.shape}"
+            raise ValueError(f"{expected}. Received: {came}")
         if not np.isfinite(self.mean).all():
             raise refusal("mean", "must be finite", mean)
         matrix = self.covariance.astype("float64")

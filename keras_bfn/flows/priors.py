@@ -122,11 +122,9 @@ class MarkovChain(Immutable):
     def __init__(self, counts: ArrayLike, starts: ArrayLike | None = None) -> None:
         counts = to_numpy(counts, "counts")
         if counts.ndim < 2 or len(set(counts.shape)) > 1 or len(counts) < 2 or not _count(counts):
-            raise ValueError(
-                "Argument `counts` must contain integers of at least 0 and have shape "
-                "(num_classes,) * (order + 1), with 2 or more classes and an order of at least 1. "
-                f"Received: shape {counts.shape}, dtype {counts.dtype}"
-            )
+            form = "(num_classes,) * (order + 1), with 2 or more classes and an order of at least 1"
+            expected = f"must contain integers of at least 0 and have shape {form}"
+            raise mismatch("counts", expected, f"shape {counts.shape}, dtype {counts.dtype}")
         if starts is not None:
             starts = to_numpy(starts, "starts")
             if starts.shape != counts.shape[1:] or not _count(starts):

@@ -203,10 +203,8 @@ class DiscreteTimeLoss(BFNLoss):
         # A known part is at t = 1, after the last message; schedules have no step beyond.
         step = ops.minimum(ops.round(prediction.t * self.num_steps) + 1.0, self.num_steps)
         alpha = flow.schedule.alpha(step, self.num_steps)
-        draws = [
-            flow.sender_receiver_kl(x, distribution, alpha, seed_of(seed, f"message {i}"))
-            for i in range(self.num_samples)
-        ]
+        seeds = [seed_of(seed, f"message {i}") for i in range(self.num_samples)]
+        draws = [flow.sender_receiver_kl(x, distribution, alpha, each) for each in seeds]
         return self.num_steps * sum(draws) / self.num_samples
 
 

@@ -161,10 +161,8 @@ def check(schedule):
     checked for as many messages.
     """
     t = np.linspace(0.0, 1.0, 129, dtype="float32")
-    beta, slope = (
-        ops.convert_to_numpy(function(t)).astype("float64")
-        for function in (schedule.beta, schedule.derivative)
-    )
+    beta = ops.convert_to_numpy(schedule.beta(t)).astype("float64")
+    slope = ops.convert_to_numpy(schedule.derivative(t)).astype("float64")
     wrong = None
     if not np.isfinite(beta).all() or not np.isfinite(slope).all():
         wrong = "be finite, with a finite derivative"
