@@ -48,17 +48,15 @@ def require_mean(draws, expected, sentence, tolerance=0.0):
     mean, error = draws.mean(axis=0), draws.std(axis=0) / np.sqrt(len(draws))
     off = np.abs(mean - expected) - NUM_ERRORS * error - tolerance
     place = np.unravel_index(np.argmax(off), off.shape)
-    require(
-        np.isfinite(mean).all() and off[place] <= 0,
-        f"{sentence}: the mean of {len(draws)} draws is {mean[place]:.6g} +- {error[place]:.2g}, "
-        f"expected {np.broadcast_to(expected, mean.shape)[place]:.6g}",
-    )
+    is_right = np.isfinite(mean).all() and off[place] <= 0
+    came = f"the mean of {len(draws)} draws is {mean[place]:.6g} +- {error[place]:.2g}"
+    expected = np.broadcast_to(expected, mean.shape)[place]
+    require(is_right, f"{sentence}: {came}, expected {expected:.6g}")
 
 
 def require_shape(tensor, shape, name):
     """Claims that a tensor has this shape."""
-    came = getattr(tensor, "shape", None)
-    came = came if came is None else tuple(came)
+    came = tuple(tensor.shape) if hasattr(tensor, "shape") else None
     require(came == tuple(shape), f"{name} must have shape {tuple(shape)}. It has shape {came}")
 
 

@@ -153,8 +153,6 @@ def check_entropy(flow, rng):
     nats = measure_costs(ExactFlow(flow, prior), x[:, None].astype("int32"), EXACT_LOSSES, seed)
     reconstruction = nats.pop("reconstruction").astype("float64")
     for name, transmission in nats.items():
-        claim = (
-            f"{type(flow).__name__}: with the exact posterior as the network, the loss for {name} "
-            "plus the reconstruction loss must equal the entropy"
-        )
+        claim = f"the loss for {name} plus the reconstruction loss must equal the entropy"
+        claim = f"{type(flow).__name__}: with the exact posterior as the network, {claim}"
         require_mean((transmission + reconstruction)[:, 0], entropy, claim, 0.005 * entropy)

@@ -48,12 +48,11 @@ def check_output_distribution(flow):
     is_distribution = isinstance(output, Distribution)
     expected = "must be a `keras_bfn.distributions.Distribution`"
     require(is_distribution, f"{name} {expected}. It is a {kind}")
-    _require_own(
-        output, Distribution, ("mean", "mode", "sample", "log_prob"), f", as the result of {name}"
-    )
+    why = f", as the result of {name}"
+    _require_own(output, Distribution, ("mean", "mode", "sample", "log_prob"), why)
     require_shape(output.mode(), SHAPE, f"{name}.mode()")
     if flow.num_values is not None:
-        _require_own(output, Distribution, ("log_probs",), f", as the result of {name}")
+        _require_own(output, Distribution, ("log_probs",), why)
         require_shape(output.log_probs(), (*SHAPE, flow.num_values), f"{name}.log_probs()")
     draw = f"{name}.sample(seed) must use `keras_bfn.distributions.normal` or `uniform`"
     with requiring(f"{draw}, because the seed may be given noise", TypeError, ValueError):

@@ -101,11 +101,8 @@ def _check_each_variable(flow, event_shape, rng):
 
     def compute(flow, *arrays):
         results = compute_all(flow, *map(ops.convert_to_tensor, arrays), t, Noise())
-        return {
-            method: ops.convert_to_numpy(value)
-            for methods in results.values()
-            for method, value in methods.items()
-        }
+        embeddings, theta, others = results.values()
+        return keras.tree.map_structure(ops.convert_to_numpy, embeddings | theta | others)
 
     together = compute(flow, x, params, noise)
     low, high = (np.broadcast_to(end, event_shape) for end in flow.data_range)

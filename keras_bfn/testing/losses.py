@@ -150,9 +150,8 @@ def _check_nats(loss, flow, rng):
         for a, b in zip(one, other, strict=True)
     )
     with requiring(f"{name} must have a gradient by the params", Exception):
-        (nats, gradient), (others, _), (both, _) = map(
-            program.predict_on_batch, (one, other, mixed)
-        )
+        results = map(program.predict_on_batch, (one, other, mixed))
+        (nats, gradient), (others, _), (both, _) = results
     claim = f"{name}: the nats of a variable must not depend on other variables or examples"
     require(np.allclose(both, np.where(kept, nats, others), rtol=1e-4, atol=1e-5), claim)
     *given, params = one

@@ -128,9 +128,8 @@ def _check_dependence(name, program, x, condition):
     model = program.model
     # Some networks initially return zeros: perturbed weights show what is connected.
     before, rng = model.get_weights(), np.random.default_rng(1)
-    model.network.set_weights(
-        [w + 0.3 * rng.standard_normal(w.shape) for w in model.network.get_weights()]
-    )
+    weights = model.network.get_weights()
+    model.network.set_weights([w + 0.3 * rng.standard_normal(w.shape) for w in weights])
     t = np.linspace(0.4, 0.7, 4, dtype="float32")
     s = _sample(model, x, t)
     outputs = _outputs(name, program, s, t, condition)
@@ -152,9 +151,8 @@ def _check_dependence(name, program, x, condition):
         claim = f"{name}: the output for one example must not depend on other examples in the batch"
         require(leaks.max() <= MOST_LEAK, claim)
     for part in model.flow if isinstance(model.flow, dict) else [None]:
-        _, shape, theta, evidence = pick_part(
-            part, model.flow, model.event_shape, part_names(model.flow, "theta"), s
-        )
+        names = part_names(model.flow, "theta")
+        _, shape, theta, evidence = pick_part(part, model.flow, model.event_shape, names, s)
         variables = np.linspace(0, math.prod(shape) - 1, 4).astype(int)
         forgotten = forget(evidence, np.arange(4), variables)
         effects = changes(forgotten if part is None else {**s, part: forgotten}).max(axis=0)
@@ -191,10 +189,8 @@ def _check_training(name, model, data):
 
 
 def _check_saving(name, model, data):
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        requiring(f"{name} must be saved with the model", Exception),
-    ):
+    claim = f"{name} must be saved with the model"
+    with tempfile.TemporaryDirectory() as folder, requiring(claim, Exception):
         path = pathlib.Path(folder) / "model.keras"
         model.save(path)
         loaded = keras.saving.load_model(path)

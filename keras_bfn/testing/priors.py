@@ -64,9 +64,9 @@ def _check_costs(flow, x, name, seed):
     else:
         prior = np.broadcast_to(flow.prior, (*x.shape, flow.num_classes))
         log_prob = np.log(np.take_along_axis(prior, x[..., None], axis=-1)).sum()
+    claim = "the continuous-time and reconstruction losses must add up to -log of the prior"
     claim = (
-        f"{name}: with the input distribution as the output distribution, the continuous-time and "
-        "reconstruction losses must add up to -log of the prior probability of the data"
+        f"with the input distribution as the output distribution, {claim} probability of the data"
     )
     nats = nats.reshape(NUM_DRAWS, -1).sum(axis=1)
-    require_mean(nats, -log_prob, claim, 0.002 * math.prod(x.shape))
+    require_mean(nats, -log_prob, f"{name}: {claim}", 0.002 * math.prod(x.shape))

@@ -173,12 +173,9 @@ def _check_normal_data(sampler, num_steps, seed):
     of_early, of_late = (b + (b * STD) ** 2 for b in (beta, beta_late))
     expected = (beta + beta * beta_late * STD**2) / math.sqrt(of_early * of_late)
     correlation = np.corrcoef(early.ravel(), late.ravel())[0, 1]
-    require(
-        correlation > expected - 0.05,
-        f"{name}: an example's evidence must build on its own evidence before. Before and after "
-        f"the last step, they must have a correlation of {expected:.2f} or more. It is "
-        f"{correlation:.2f}",
-    )
+    claim = f"{name}: an example's evidence must build on its own evidence before. Before and after"
+    claim = f"{claim} the last step, they must have a correlation of {expected:.2f} or more"
+    require(correlation > expected - 0.05, f"{claim}. It is {correlation:.2f}")
 
 
 def _check_variance(name, trajectory, flow, embedding_variance):
@@ -188,11 +185,10 @@ def _check_variance(name, trajectory, flow, embedding_variance):
         t, s = trajectory.t[i], trajectory.s[i].astype("float64")
         c_beta = flow.gain * float(flow.schedule.beta(t))
         ratio = np.mean(s.var(axis=0) / (c_beta**2 * embedding_variance + c_beta))
-        require(
-            abs(ratio - 1.0) < VARIANCE_TOLERANCE,
-            f"{name}: evidence at t = {t:.3g} must have the variance of messages about data, N(c "
-            f"beta e(x), c beta) with c = flow.gain = {flow.gain}. It is {ratio:.3f} times theirs",
-        )
+        claim = f"{name}: evidence at t = {t:.3g} must have the variance of messages about data"
+        claim = f"{claim}, N(c beta e(x), c beta) with c = flow.gain = {flow.gain}"
+        is_right = abs(ratio - 1.0) < VARIANCE_TOLERANCE
+        require(is_right, f"{claim}. It is {ratio:.3f} times theirs")
 
 
 def _check_order(sampler, order):
@@ -203,12 +199,10 @@ def _check_order(sampler, order):
     exact = exact_variance(sampler)
     errors = [abs(evidence_variance(sampler, n) / exact - 1) for n in num_steps]
     slope = -np.polyfit(np.log(num_steps), np.log(errors), 1)[0]
-    require(
-        slope > order - 0.25,
-        f"{name}: the error must decrease as the number of steps to the power -{order}, or faster. "
-        f"With {num_steps.tolist()} steps it is {[f'{error:.2g}' for error in errors]}, a power of "
-        f"-{slope:.2f}: either the limit of many steps is wrong, or the order",
-    )
+    claim = "the error must decrease as the number of steps to the power"
+    came = f"With {num_steps.tolist()} steps it is {[f'{error:.2g}' for error in errors]}"
+    why = f"a power of -{slope:.2f}: either the limit of many steps is wrong, or the order"
+    require(slope > order - 0.25, f"{name}: {claim} -{order}, or faster. {came}, {why}")
 
 
 def evidence_variance(sampler, num_steps):
