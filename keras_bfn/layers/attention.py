@@ -150,10 +150,7 @@ class SpatialAttention(Layer):
         self.num_heads = check_int("num_heads", num_heads, 1)
         self.groups = check_int("groups", groups, 1)
         self.data_format = check_data_format(data_format)
-
-    @property
-    def _channel_axis(self):
-        return -1 if self.data_format == "channels_last" else 1
+        self._channel_axis = -1 if self.data_format == "channels_last" else 1
 
     def build(self, x_shape: TensorShape) -> None:
         check_axes("x", x_shape, 3, 5)

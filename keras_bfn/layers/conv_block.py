@@ -6,13 +6,7 @@ from keras.layers import Conv1D, Conv2D, Dropout
 
 from keras_bfn._keras import call_block
 from keras_bfn._typing import DataFormat, Tensor, TensorShape
-from keras_bfn._validation import (
-    check_axes,
-    check_bool,
-    check_choice,
-    check_int,
-    check_rate,
-)
+from keras_bfn._validation import check_axes, check_bool, check_choice, check_int, check_rate
 from keras_bfn.layers.dense import Dense
 from keras_bfn.layers.layer import Layer, built
 from keras_bfn.layers.normalization import group_norm
@@ -71,10 +65,7 @@ class ConvBlock(Layer):
         self.time_bias = check_bool("time_bias", time_bias)
         self.remat = check_bool("remat", remat)
         self.data_format = check_data_format(data_format)
-
-    @property
-    def _channel_axis(self):
-        return -1 if self.data_format == "channels_last" else 1
+        self._channel_axis = -1 if self.data_format == "channels_last" else 1
 
     def build(self, x_shape: TensorShape, time_shape: TensorShape) -> None:
         check_axes("x", x_shape, 3, 4)
