@@ -58,7 +58,7 @@ class TimeEmbedding(Float32Layer):
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
-        self.size = _check_even("size", size)
+        self.size = check_multiple("size", size, 2)
         self.scale = check_number("scale", scale)
         self.offset = check_number("offset", offset)
         self.endpoint = check_bool("endpoint", endpoint)
@@ -238,12 +238,14 @@ def check_num_columns(num_columns, length=None):
 
 def sinusoids(length, size):
     """Returns the numpy array of shape `(length, size)` that `PositionEmbedding` adds."""
-    index = np.arange(_check_even("size", size))
+    index = np.arange(check_multiple("size", size, 2))
     angles = np.arange(length)[:, None] / 1000.0 ** (index / size)
     return np.where(index % 2 == 0, np.sin(angles), np.cos(angles)).astype("float32")
 
 
-def _check_even(name, value):
-    if check_int(name, value, 2) % 2:
-        raise refusal(name, "must be even", value)
+def check_multiple(name, value, factor):
+    """Returns `value` as an int; raises a `ValueError` unless it is a positive multiple."""
+    if check_int(name, value, factor) % factor:
+        expected = "must be even" if factor == 2 else f"must be a multiple of {factor}"
+        raise refusal(name, expected, value)
     return int(value)

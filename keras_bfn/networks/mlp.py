@@ -4,10 +4,11 @@ import keras
 from keras import layers
 
 from keras_bfn._typing import Shape
-from keras_bfn._validation import check_shape
+from keras_bfn._validation import check_int, check_rate, check_shape
 from keras_bfn.flows.flow import Flow
 from keras_bfn.layers import DenseBlock, TimeEmbedding
-from keras_bfn.networks.network import Network, check_one_kind, check_sizes, embed_time, scale_theta
+from keras_bfn.layers.embeddings import check_multiple
+from keras_bfn.networks.network import Network, check_one_kind, embed_time, scale_theta
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -52,13 +53,15 @@ class MLP(Network):
         **kwargs,
     ) -> None:
         check_one_kind(flow)
-        event_shape = check_shape("event_shape", event_shape)
-        check_sizes(width, dropout, num_blocks=num_blocks, expansion=expansion)
+        self.event_shape = check_shape("event_shape", event_shape)
+        self.width = check_multiple("width", width, 2)
+        self.num_blocks = check_int("num_blocks", num_blocks, 1)
+        self.expansion = check_int("expansion", expansion, 1)
+        self.dropout = check_rate("dropout", dropout)
 
         def connect(inputs, conditions, policy):
-            theta = layers.Flatten("channels_last", dtype="float32")(
-                scale_theta(flow, inputs["theta"])
-            )
+            theta = scale_theta(flow, inputs["theta"])
+            theta = layers.Flatten("channels_last", dtype="float32")(theta)
             time = conditions.add_to(embed_time(inputs["t"], TimeEmbedding(width), width, policy))
             x = layers.Dense(width, dtype=policy)(conditions.join_to(theta))
             for _ in range(num_blocks):
@@ -68,9 +71,4 @@ class MLP(Network):
             # The input joins the output, since late in time theta is nearly the output.
             return [theta, x]
 
-        super().__init__(flow, event_shape, connect, **kwargs)
-        self.event_shape = event_shape
-        self.width = width
-        self.num_blocks = num_blocks
-        self.expansion = expansion
-        self.dropout = dropout
+        super().__init__(flow, self.event_shape, connect, **kwargs)

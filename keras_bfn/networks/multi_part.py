@@ -9,21 +9,15 @@ from keras import layers
 
 from keras_bfn._parts import check_event_shape, map_parts
 from keras_bfn._typing import Parts, Shape
-from keras_bfn._validation import check_choice, check_int, mismatch, refusal
+from keras_bfn._validation import check_choice, check_int, check_rate, mismatch, refusal
 from keras_bfn.flows.flow import Flow, check_flow
-from keras_bfn.layers import (
-    DenseBlock,
-    EvidenceFeatures,
-    TimeEmbedding,
-    TokenEmbedding,
-    TransformerBlock,
-)
+from keras_bfn.layers import DenseBlock, TimeEmbedding, TokenEmbedding, TransformerBlock
+from keras_bfn.layers.embeddings import check_multiple
 from keras_bfn.networks.network import (
     Network,
     check_same_flow,
-    check_sizes,
     embed_time,
-    scale_theta,
+    scale_features,
     scale_time,
 )
 from keras_bfn.networks.patch_transformer import cut_squares, join_squares
@@ -106,15 +100,19 @@ class MultiPart(Network):
         if not isinstance(flow, dict):
             raise refusal("flow", "must be a dict of flows", flow)
         event_shape = check_event_shape(flow, event_shape)
-        check_sizes(width, dropout, num_blocks=num_blocks, num_heads=num_heads)
-        check_choice("mixer", mixer, ("transformer", "mlp", "sequence"))
-        steps = _check_steps(steps, event_shape, mixer)
+        self.event_shape = event_shape
+        self.width = check_multiple("width", width, 2)
+        self.num_blocks = check_int("num_blocks", num_blocks, 1)
+        self.mixer = check_choice("mixer", mixer, ("transformer", "mlp", "sequence"))
+        self.num_heads = check_int("num_heads", num_heads, 1)
+        self.dropout = check_rate("dropout", dropout)
+        self.steps = _check_steps(steps, event_shape, mixer)
         patch_sizes = _check_patch_sizes(patch_size, event_shape)
         networks = _check_networks(networks, flow, event_shape, width)
 
         def connect(inputs, conditions, policy):
-            scale = _features if mixer == "sequence" else scale_theta
-            theta = map_parts(scale, flow, inputs["theta"])
+            features = "scaled" if mixer == "sequence" else "plain"
+            theta = map_parts(scale_features, flow, inputs["theta"], features)
             times = inputs.get("each_t", {})
             for name in times:
                 if not flow[name].theta_tells_all:
@@ -140,22 +138,13 @@ class MultiPart(Network):
             return parts
 
         super().__init__(flow, event_shape, connect, **kwargs)
-        self.event_shape = event_shape
-        self.width = width
-        self.num_blocks = num_blocks
-        self.mixer = mixer
-        self.num_heads = num_heads
-        self.dropout = dropout
-        self.steps = tuple(steps)
         self.patch_size = patch_size
         self.networks = networks
 
 
 def _mix_variables(theta, time, width, num_blocks, dropout, policy):
     """Returns the inputs of each part's head, and a vector that summarises all parts."""
-    flat = {
-        name: layers.Flatten("channels_last", dtype="float32")(part) for name, part in theta.items()
-    }
+    flat = map_parts(lambda part: layers.Flatten("channels_last", dtype="float32")(part), theta)
     x = _join(layers.Concatenate(dtype="float32"), list(flat.values()))
     x = layers.Dense(width, dtype=policy)(x)
     for _ in range(num_blocks):
@@ -197,10 +186,6 @@ def _mix_tokens(theta, time, width, num_blocks, dropout, policy, num_heads, patc
             features = layers.Reshape((*shape, width), dtype=policy)(features)
         parts[name] = [part, features]
     return parts, context
-
-
-def _features(flow, theta):
-    return EvidenceFeatures(flow)(theta)
 
 
 def _mix_steps(theta, time, width, num_blocks, dropout, policy, num_heads, steps):

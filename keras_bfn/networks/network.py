@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, Literal, Self
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 from keras_bfn._config import own_config
 from keras_bfn._keras import (
@@ -17,9 +17,9 @@ from keras_bfn._keras import (
 )
 from keras_bfn._parts import map_parts
 from keras_bfn._typing import DType, Nest, Parts, Shape
-from keras_bfn._validation import check_bool, check_choice, check_int, check_rate, mismatch, refusal
+from keras_bfn._validation import check_bool, check_choice, check_int, mismatch, refusal
 from keras_bfn.flows import Flow
-from keras_bfn.layers import EvidenceShortcut
+from keras_bfn.layers import EvidenceFeatures, EvidenceShortcut
 from keras_bfn.layers.dense import Dense
 from keras_bfn.networks.conditions import Conditions, check_conditions, null_conditions
 
@@ -103,27 +103,17 @@ class Network(keras.Model):
         name: str | None = None,
     ) -> None:
         policy = keras.config.dtype_policy() if dtype is None else check_policy(dtype)
-        check_choice("times", times, TIMES)
-        check_bool("shortcut", shortcut)
+        self.times = check_choice("times", times, TIMES)
+        self.shortcut = check_bool("shortcut", shortcut)
         check_bool("masked", takes_mask)
         check_bool("causal", takes_causal)
-        check_bool("jumps", jumps)
+        self.jumps = check_bool("jumps", jumps)
         inputs = make_symbolic_inputs(flow, event_shape, times, takes_mask, takes_causal, jumps)
         conditions = check_conditions(conditions)
         shape = None if isinstance(flow, dict) else event_shape
         joined = Conditions(conditions, shape, policy, inputs.get("t_next"))
         if conditions is not None:
             inputs["condition"] = joined.inputs
-
-        # The reader of the authors' checkpoints looks it up. With several parts, each has its own.
-        layer_name = None if isinstance(flow, dict) else "output_projection"
-
-        def finish(flow, theta, found):
-            if isinstance(found, list):
-                return project_output(
-                    flow, theta, found, shortcut, layer_name, inputs.get("causal")
-                )
-            return found
 
         seen = inputs
         if times == "variables":
@@ -132,16 +122,16 @@ class Network(keras.Model):
             if shape is not None and not flow.theta_tells_all:  # type: ignore[union-attr]
                 joined.beside.append((shape, scale_time(inputs["t"])))
         found = connect(seen, joined, policy)
-        outputs = map_parts(finish, flow, inputs["theta"], found)
+        # The reader of the authors' checkpoints looks it up. With several parts, each has its own.
+        layer_name = None if isinstance(flow, dict) else "output_projection"
+        options = shortcut, layer_name, inputs.get("causal")
+        outputs = map_parts(finish_output, flow, inputs["theta"], found, *options)
         for condition in keras.tree.flatten(inputs.get("condition", [])):
             if not depends_on(condition, inputs, outputs):
                 expected = f"must return an output that depends on each of {conditions!r}"
                 raise refusal("connect", expected, connect)
         super().__init__(inputs=inputs, outputs=outputs, name=name)
         self.flow = flow
-        self.times = times
-        self.shortcut = shortcut
-        self.jumps = jumps
         self.conditions = conditions
         self.policy = policy
         self.made_policies = layer_policies(self)
@@ -204,10 +194,8 @@ def make_symbolic_inputs(
 ):
     """Returns the symbolic inputs of a network, but for its condition."""
     theta_shape = map_parts(lambda flow, shape: (*shape, flow.theta_size), flow, event_shape)
-    inputs = {
-        "theta": symbolic("theta", theta_shape),
-        "t": symbolic("t", event_shape if times == "variables" else ()),
-    }
+    time_shape = event_shape if times == "variables" else ()
+    inputs = {"theta": symbolic("theta", theta_shape), "t": symbolic("t", time_shape)}
     if takes_mask:
         inputs["mask"] = symbolic("mask", event_shape, "bool")
     if takes_causal:
@@ -255,15 +243,6 @@ def check_policy(dtype):
         raise refusal("dtype", expected, dtype) from error
 
 
-def check_sizes(width, dropout, **counts):
-    """Raises a `ValueError` unless these arguments of a network are in range."""
-    if check_int("width", width, 2) % 2:
-        raise refusal("width", "must be even", width)
-    check_rate("dropout", dropout)
-    for name, value in counts.items():
-        check_int(name, value, 1)
-
-
 def scale_theta(flow, theta):
     """Maps theta to [-1, 1], where means already are."""
     low, high = flow.theta_range
@@ -273,13 +252,18 @@ def scale_theta(flow, theta):
     return layers.Rescaling(scale, -1.0 - scale * low, dtype="float32")(theta)
 
 
+def scale_features(flow, theta, features):
+    """Returns what a network sees of theta: "scaled" evidence, or "plain" theta in [-1, 1]."""
+    return EvidenceFeatures(flow)(theta) if features == "scaled" else scale_theta(flow, theta)
+
+
 def mean_time(t, mask=None):
     """Returns the mean time of each example's observed variables, `(batch,)`."""
-    total = keras.ops.sum(t, axis=tuple(range(1, len(t.shape))))
+    axes = tuple(range(1, len(t.shape)))
+    total = ops.sum(t, axis=axes)
     if mask is None:
         return total / math.prod(t.shape[1:])
-    number = keras.ops.sum(keras.ops.cast(mask, "float32"), axis=tuple(range(1, len(t.shape))))
-    return total / keras.ops.maximum(number, 1.0)
+    return total / ops.maximum(ops.sum(ops.cast(mask, "float32"), axis=axes), 1.0)
 
 
 def scale_time(t):
@@ -294,11 +278,14 @@ def embed_time(t, embedding, size, dtype):
     return keras.tree.map_structure(lambda t: second(first(embedding(t))), t)
 
 
-def project_output(flow, theta, parts, shortcut, name, causal=None):
+def finish_output(flow, theta, parts, shortcut, name, causal):
     """Returns the output: the parts, concatenated and projected in float32, from zero weights.
 
-    With `shortcut`, each variable's own evidence is added, if it may be seen.
+    With `shortcut`, each variable's own evidence is added, if it may be seen. What is no list is
+    the output of a part's own network, and finished.
     """
+    if not isinstance(parts, list):
+        return parts
     event_shape = theta.shape[1:-1]
     positions = math.prod(parts[0].shape[1:-1])
     units = math.prod(event_shape) // positions * flow.output_size
@@ -307,4 +294,4 @@ def project_output(flow, theta, parts, shortcut, name, causal=None):
     x = layers.Reshape((*event_shape, flow.output_size), dtype="float32")(x)
     if not shortcut:
         return x
-    return EvidenceShortcut(flow)(x, theta, **({} if causal is None else {"causal": causal}))
+    return EvidenceShortcut(flow)(x, theta, causal)

@@ -6,11 +6,12 @@ import keras
 from keras import layers
 
 from keras_bfn._typing import Shape
-from keras_bfn._validation import check_int, check_shape, refusal
+from keras_bfn._validation import check_int, check_rate, check_shape, refusal
 from keras_bfn.flows.flow import Flow
 from keras_bfn.layers import EvidenceFeatures, PositionEmbedding, TimeEmbedding
 from keras_bfn.layers.dense import Dense
-from keras_bfn.networks.network import Network, check_one_kind, check_sizes, embed_time
+from keras_bfn.layers.embeddings import check_multiple
+from keras_bfn.networks.network import Network, check_one_kind, embed_time
 from keras_bfn.networks.transformer import add_blocks, check_sight, normalize
 
 
@@ -80,14 +81,21 @@ class PatchTransformer(Network):
         **kwargs,
     ) -> None:
         check_one_kind(flow)
-        image_shape = check_shape("image_shape", image_shape)
-        counts = {"patch_size": patch_size, "num_layers": num_layers, "expansion": expansion}
-        check_sizes(width, dropout, **counts)
-        check_sight(num_heads, kernel_size)
-        check_int("num_coarse_layers", num_coarse_layers, 0)
+        self.image_shape = check_shape("image_shape", image_shape)
+        self.patch_size = check_int("patch_size", patch_size, 1)
+        self.width = check_multiple("width", width, 4)
+        self.num_layers = check_int("num_layers", num_layers, 1)
+        self.num_coarse_layers = check_int("num_coarse_layers", num_coarse_layers, 0)
         coarse_width = 2 * width if coarse_width is None else coarse_width
+        self.coarse_width = check_multiple("coarse_width", coarse_width, 4)
+        self.num_heads, self.kernel_size = check_sight(num_heads, kernel_size)
+        self.expansion = check_int("expansion", expansion, 1)
+        self.dropout = check_rate("dropout", dropout)
+        self.remat = remat
         square = 2 * patch_size if num_coarse_layers else patch_size
-        _check_multiples(image_shape, square, width=width, coarse_width=coarse_width)
+        if len(image_shape) != 3 or any(side % square for side in image_shape[:2]):
+            expected = f"(height, width, channels), with sides that are multiples of {square}"
+            raise refusal("image_shape", f"must be {expected}", image_shape)
         rows, columns = (side // patch_size for side in image_shape[:2])
 
         def connect(inputs, conditions, policy):
@@ -97,14 +105,8 @@ class PatchTransformer(Network):
             seen = layers.Reshape((*image_shape[:2], -1), dtype="float32")(seen)
             seen = conditions.join_to(seen)
 
-            options = {
-                "num_heads": num_heads,
-                "dropout": dropout,
-                "remat": remat,
-                "kernel_size": kernel_size,
-                "expansion": expansion,
-                "dtype": policy,
-            }
+            sizes = {"num_heads": num_heads, "kernel_size": kernel_size, "expansion": expansion}
+            options = {"dropout": dropout, "remat": remat, "dtype": policy, **sizes}
 
             def blocks(x, num_layers, columns, name):
                 told, depth = {"embedding": embedding}, num_layers + num_coarse_layers
@@ -124,27 +126,7 @@ class PatchTransformer(Network):
             x = blocks(x, num_layers - num_before, columns, "block")
             return _smooth_pixels(normalize(x, "norm_out", policy), seen, patch_size, policy)
 
-        super().__init__(flow, image_shape, connect, **kwargs)
-        self.image_shape = image_shape
-        self.patch_size = patch_size
-        self.width = width
-        self.num_layers = num_layers
-        self.num_coarse_layers = num_coarse_layers
-        self.coarse_width = coarse_width
-        self.num_heads = num_heads
-        self.kernel_size = kernel_size
-        self.expansion = expansion
-        self.dropout = dropout
-        self.remat = remat
-
-
-def _check_multiples(image_shape, square, **widths):
-    for name, value in widths.items():
-        if check_int(name, value, 4) % 4:
-            raise refusal(name, "must be a multiple of 4", value)
-    if len(image_shape) != 3 or image_shape[0] % square or image_shape[1] % square:
-        expected = f"must be (height, width, channels), with sides that are multiples of {square}"
-        raise refusal("image_shape", expected, image_shape)
+        super().__init__(flow, self.image_shape, connect, **kwargs)
 
 
 def _embed_squares(x, size, width, name, dtype):

@@ -8,12 +8,12 @@ from keras import layers, ops
 
 from keras_bfn._keras import layers_within
 from keras_bfn._typing import Shape
-from keras_bfn._validation import check_choice, check_int, check_shape, refusal
+from keras_bfn._validation import check_choice, check_int, check_rate, check_shape, refusal
 from keras_bfn.flows.flow import Flow
-from keras_bfn.layers import EvidenceFeatures, PositionEmbedding, ShiftRight, TransformerBlock
+from keras_bfn.layers import PositionEmbedding, ShiftRight, TransformerBlock
 from keras_bfn.layers.dense import Dense
-from keras_bfn.layers.embeddings import sinusoids
-from keras_bfn.networks.network import Network, check_one_kind, check_sizes, scale_theta
+from keras_bfn.layers.embeddings import check_multiple, sinusoids
+from keras_bfn.networks.network import Network, check_one_kind, scale_features
 
 
 def add_blocks(x, num_layers, seen=None, depth=None, name="block", **options):
@@ -39,11 +39,11 @@ def normalize(x, name, dtype):
 
 
 def check_sight(num_heads, kernel_size):
-    """Raises a `ValueError` if blocks could see no other position."""
-    check_int("num_heads", num_heads, 0)
-    check_int("kernel_size", kernel_size, 1)
-    if num_heads == 0 and kernel_size == 1:
+    """Returns both as ints; raises a `ValueError` if blocks could see no other position."""
+    sizes = check_int("num_heads", num_heads, 0), check_int("kernel_size", kernel_size, 1)
+    if sizes == (0, 1):
         raise refusal("kernel_size", "must be above 1 without attention (`num_heads=0`)", 1)
+    return sizes
 
 
 def _embed_time(inputs, conditions, width, normal, initializer):
@@ -62,11 +62,6 @@ def _embed_time(inputs, conditions, width, normal, initializer):
         causal = layers.Dense(width, name="causal_projection", **options)(causal)
         time = layers.Add(dtype="float32")([time, causal])
     return layers.Reshape((1, width), dtype="float32")(time)
-
-
-def _scale_features(flow, theta, features):
-    """Returns what the network sees of theta, `(batch, ..., numbers)`, in float32."""
-    return EvidenceFeatures(flow)(theta) if features == "scaled" else scale_theta(flow, theta)
 
 
 def _check_event_shape(event_shape):
@@ -151,18 +146,25 @@ class Transformer(Network):
         **kwargs,
     ) -> None:
         check_one_kind(flow)
-        check_sizes(width, dropout, num_layers=num_layers, expansion=expansion)
-        check_sight(num_heads, kernel_size)
-        check_choice("positions", positions, ("rotary", "sinusoidal"))
-        check_choice("features", features, ("scaled", "plain"))
         event_shape = _check_event_shape(event_shape)
+        self.event_shape = event_shape
+        self.width = check_multiple("width", width, 2)
+        self.num_layers = check_int("num_layers", num_layers, 1)
+        self.num_heads, self.kernel_size = check_sight(num_heads, kernel_size)
+        self.expansion = check_int("expansion", expansion, 1)
+        self.positions = check_choice("positions", positions, ("rotary", "sinusoidal"))
+        self.features = check_choice("features", features, ("scaled", "plain"))
+        self.dropout = check_rate("dropout", dropout)
+        self.remat = remat
+        self.masked = masked
+        self.causal = causal
         fixed: dict[str, Any] = {}
 
         def connect(inputs, conditions, policy):
             normal = keras.initializers.RandomNormal(stddev=0.02)
             initializer = "lecun_normal" if features == "scaled" else normal
             time = _embed_time(inputs, conditions, width, normal, initializer)
-            seen, seen_as = _scale_features(flow, inputs["theta"], features), {}
+            seen, seen_as = scale_features(flow, inputs["theta"], features), {}
             if len(event_shape) == 2:
                 seen = layers.Reshape((event_shape[0], -1), dtype="float32")(seen)
             if causal:
@@ -187,17 +189,6 @@ class Transformer(Network):
             return [normalize(x, "norm_out", policy), embedded]
 
         super().__init__(flow, event_shape, connect, masked, causal, **kwargs)
-        self.event_shape = event_shape
-        self.width = width
-        self.num_layers, self.num_heads = num_layers, num_heads
-        self.kernel_size = kernel_size
-        self.expansion = expansion
-        self.positions = positions
-        self.features = features
-        self.dropout = dropout
-        self.remat = remat
-        self.masked = masked
-        self.causal = causal
         self._make_fixed = lambda: keras.Model(self.input, fixed)
 
     @property
@@ -249,7 +240,7 @@ class Positions:
             caches.
         """
         network = self.network
-        seen = _scale_features(network.flow, theta, network.features)
+        seen = scale_features(network.flow, theta, network.features)
         seen = ops.reshape(seen, (-1, 1, math.prod(seen.shape[1:])))
         seen = ops.where(position > 0, seen, 0.0)
         beside = ops.take(fixed["beside"], position, axis=1)[:, None]

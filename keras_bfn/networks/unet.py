@@ -6,11 +6,12 @@ import keras
 from keras import layers
 
 from keras_bfn._typing import DataFormat, Shape
-from keras_bfn._validation import check_shape, refusal
+from keras_bfn._validation import check_int, check_rate, check_shape, refusal
 from keras_bfn.flows.flow import Flow
 from keras_bfn.layers import TimeChannel, TimeEmbedding
+from keras_bfn.layers.embeddings import check_multiple
 from keras_bfn.networks.image_levels import check_image_shape, image_levels, theta_channels
-from keras_bfn.networks.network import Network, check_one_kind, check_sizes, embed_time
+from keras_bfn.networks.network import Network, check_one_kind, embed_time
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -80,11 +81,16 @@ class UNet(Network):
         **kwargs,
     ) -> None:
         check_one_kind(flow)
-        check_sizes(width, dropout, num_blocks=num_blocks, num_heads=num_heads)
-        width_multipliers = check_shape("width_multipliers", width_multipliers)
+        self.width = check_multiple("width", width, 2)
+        self.width_multipliers = check_shape("width_multipliers", width_multipliers)
         if not width_multipliers:
             raise refusal("width_multipliers", "must have at least one level", width_multipliers)
-        image_shape = check_image_shape(image_shape, len(width_multipliers))
+        self.image_shape = check_image_shape(image_shape, len(width_multipliers))
+        self.num_blocks = check_int("num_blocks", num_blocks, 1)
+        self.num_heads = check_int("num_heads", num_heads, 1)
+        self.dropout = check_rate("dropout", dropout)
+        self.remat = remat
+        self.data_format = data_format
 
         def connect(inputs, conditions, policy):
             x = conditions.join_to(theta_channels(flow, inputs["theta"]))
@@ -98,12 +104,4 @@ class UNet(Network):
             x = image_levels(projected, time, *sizes, data_format, policy, **options)
             return [projected, x]
 
-        super().__init__(flow, image_shape, connect, **kwargs)
-        self.image_shape = image_shape
-        self.width = width
-        self.width_multipliers = width_multipliers
-        self.num_blocks = num_blocks
-        self.num_heads = num_heads
-        self.dropout = dropout
-        self.remat = remat
-        self.data_format = data_format
+        super().__init__(flow, self.image_shape, connect, **kwargs)

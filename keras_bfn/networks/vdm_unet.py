@@ -3,10 +3,12 @@
 import keras
 
 from keras_bfn._typing import DataFormat, Shape
+from keras_bfn._validation import check_int, check_rate
 from keras_bfn.flows.flow import Flow
 from keras_bfn.layers import FourierFeatures, TimeEmbedding
+from keras_bfn.layers.embeddings import check_multiple
 from keras_bfn.networks.image_levels import check_image_shape, image_levels, theta_channels
-from keras_bfn.networks.network import Network, check_one_kind, check_sizes, embed_time
+from keras_bfn.networks.network import Network, check_one_kind, embed_time
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -63,8 +65,13 @@ class VDMUNet(Network):
         **kwargs,
     ) -> None:
         check_one_kind(flow)
-        check_sizes(width, dropout, num_blocks=num_blocks, num_heads=num_heads)
-        image_shape = check_image_shape(image_shape, num_levels=1)
+        self.image_shape = check_image_shape(image_shape, num_levels=1)
+        self.width = check_multiple("width", width, 2)
+        self.num_blocks = check_int("num_blocks", num_blocks, 1)
+        self.num_heads = check_int("num_heads", num_heads, 1)
+        self.dropout = check_rate("dropout", dropout)
+        self.remat = remat
+        self.data_format = data_format
 
         def connect(inputs, conditions, policy):
             theta = theta_channels(flow, inputs["theta"])
@@ -76,11 +83,4 @@ class VDMUNet(Network):
             x = image_levels(x, time, *sizes, data_format, policy, **options)
             return [theta, x]
 
-        super().__init__(flow, image_shape, connect, **kwargs)
-        self.image_shape = image_shape
-        self.width = width
-        self.num_blocks = num_blocks
-        self.num_heads = num_heads
-        self.dropout = dropout
-        self.remat = remat
-        self.data_format = data_format
+        super().__init__(flow, self.image_shape, connect, **kwargs)
