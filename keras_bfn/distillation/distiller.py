@@ -7,14 +7,12 @@ import keras
 from keras import ops
 
 from keras_bfn._config import argument_names
-from keras_bfn._interrupts import WholeSteps, whole_steps
-from keras_bfn._keras import build_optimizer, of_no_backend, scale_loss, unshare_buffers
 from keras_bfn._parts import check_has_event_shape, map_parts, sum_parts, sum_variables
 from keras_bfn._typing import Nest, Tensor
 from keras_bfn._validation import check_bool, refusal
 from keras_bfn.models import BayesianFlowNetwork
 from keras_bfn.models.arguments import check_swaps
-from keras_bfn.models.bayesian_flow_network import WeightedMean
+from keras_bfn.models.bayesian_flow_network import Trainer, WeightedMean
 from keras_bfn.networks import Network
 
 NEW_LAYERS = ("jump_dense_0", "jump_dense_1")
@@ -125,7 +123,7 @@ def _shapes(layer):
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
-class Distiller(WholeSteps, keras.Model):
+class Distiller(Trainer):
     """Trains a student to jump along its teacher's paths, by `fit` on `Trajectories`.
 
     Args:
@@ -167,6 +165,11 @@ class Distiller(WholeSteps, keras.Model):
         self.student, self._mean = student, WeightedMean()
         self.built = True
 
+    @property
+    def network(self) -> keras.Layer:
+        """The network of the student."""
+        return self.student.network
+
     def compile(self, optimizer: str | keras.optimizers.Optimizer = "adamw", **kwargs) -> None:
         """Configures the model for training.
 
@@ -182,24 +185,11 @@ class Distiller(WholeSteps, keras.Model):
             if kwargs.get(name) is not None:
                 expected = "must be left out: a distiller has its own loss, and no metrics"
                 raise refusal(name, expected, kwargs[name])
-        super().compile(optimizer=optimizer, **kwargs)
-        self._asked_jit_compile = kwargs.get("jit_compile", "auto")
-        if kwargs.get("auto_scale_loss", True):
-            scale_loss(self, self.student.network)
+        super().compile(optimizer, **kwargs)
 
-    def get_compile_config(self) -> dict[str, Any]:
-        """Returns the arguments of `compile`, as in Keras, independent of the backend."""
-        config = super().get_compile_config()
-        if config:  # compiled
-            config["jit_compile"] = self._asked_jit_compile  # Keras 3.15 keeps what "auto" became
-            config["optimizer"] = of_no_backend(config["optimizer"])
-        return config
-
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compiles the model with the arguments that `get_compile_config` returned."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
+    def build_optimizer(self) -> None:
         if self.student.built:
-            build_optimizer(self)
+            super().build_optimizer()
 
     def fit(self, x: keras.utils.PyDataset, **kwargs) -> keras.callbacks.History:
         """Trains the student.
@@ -227,13 +217,8 @@ class Distiller(WholeSteps, keras.Model):
             student.build_for(rows, inputs.get("condition"))
         if not self.compiled:
             raise ValueError("Call `compile` before `fit`.")
-        build_optimizer(self)
-        with whole_steps(self, self.optimizer):
-            # Keras would shuffle batches by a generator whose state is not saved.
-            history = super().fit(x, **{"shuffle": False} | kwargs)
-        if getattr(self.optimizer, "inner_optimizer", self.optimizer).use_ema:  # type: ignore[union-attr]
-            unshare_buffers(self.trainable_variables)
-        return history
+        # Keras would shuffle batches by a generator whose state is not saved.
+        return self.fit_in_whole_steps({"x": x, "shuffle": False} | kwargs)
 
     def call(self, inputs: Any, training: bool = False) -> Nest:
         student = self.student
@@ -266,9 +251,3 @@ class Distiller(WholeSteps, keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         return {"student": keras.saving.serialize_keras_object(self.student), "name": self.name}
-
-    @classmethod
-    def from_config(
-        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
-    ) -> "Distiller":
-        return cls(**keras.saving.deserialize_keras_object(config, custom_objects))

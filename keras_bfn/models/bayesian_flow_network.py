@@ -65,8 +65,62 @@ EVALUATED = ("transmission", "reconstruction")  # the losses that evaluation com
 TRAINED = EVALUATED[:1]
 
 
+class Trainer(WholeSteps, keras.Model):
+    """A Keras model with the workarounds that `compile`, `fit` and saving need.
+
+    A subclass has an attribute `network`, whose layers are trained.
+    """
+
+    network: Any
+
+    def compile(self, optimizer: Any = "adamw", **kwargs) -> None:
+        super().compile(optimizer=optimizer, **kwargs)
+        self._asked_jit_compile = kwargs.get("jit_compile", "auto")
+        if kwargs.get("auto_scale_loss", True):
+            _keras.scale_loss(self, self.network)
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """Returns the arguments of `compile`, as in Keras, independent of the backend."""
+        config = super().get_compile_config()
+        if config:  # compiled
+            config["jit_compile"] = self._asked_jit_compile  # Keras 3.15 keeps what "auto" became
+            config["optimizer"] = _keras.of_no_backend(config["optimizer"])
+        return config
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles the model with the arguments that `get_compile_config` returned."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.build_optimizer()
+
+    def build_optimizer(self) -> None:
+        """Creates the optimizer's variables before the first step.
+
+        On TensorFlow, if the first step created them and failed, every later step would fail.
+
+        Raises:
+            ValueError: if weights are averaged, and others train than when they were created.
+        """
+        if self.built:
+            _keras.build_optimizer(self)
+
+    def fit_in_whole_steps(self, arguments: dict[str, Any]) -> keras.callbacks.History:
+        """Calls `fit` of Keras; if it fails, the state after the last complete step is kept."""
+        self.build_optimizer()
+        with whole_steps(self, self.optimizer):
+            history = super().fit(**arguments)
+        if getattr(self.optimizer, "inner_optimizer", self.optimizer).use_ema:  # type: ignore[union-attr]
+            _keras.unshare_buffers(self.trainable_variables)
+        return history
+
+    @classmethod
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> Self:
+        return cls(**keras.saving.deserialize_keras_object(config, custom_objects))
+
+
 @keras.saving.register_keras_serializable("keras_bfn")
-class BayesianFlowNetwork(WholeSteps, keras.Model):
+class BayesianFlowNetwork(Trainer):
     """A Bayesian flow network: trains with `fit`, scores data and generates samples.
 
     `fit` minimises the cost of the messages, in nats per variable. `evaluate` and validation report
@@ -330,40 +384,17 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         self.num_repeats = check_int("num_repeats", num_repeats, 1)
         self.order = check_order(self, order)
         self.transmission_loss, self.loss_weights = loss, loss_weights
-        super().compile(optimizer=optimizer, **kwargs)
-        self._asked_jit_compile = kwargs.get("jit_compile", "auto")
-        if kwargs.get("auto_scale_loss", True):
-            _keras.scale_loss(self, self.network)
+        super().compile(optimizer, **kwargs)
         self.programs.clear()
 
     def get_compile_config(self) -> dict[str, Any]:
         """Returns the arguments of `compile`, as in Keras, independent of the backend."""
         config = super().get_compile_config()
-        if not config:  # not compiled
-            return config
-        config["loss"] = keras.saving.serialize_keras_object(self.transmission_loss)
-        config["loss_weights"] = self.loss_weights and dict(self.loss_weights)
-        config["num_repeats"] = self.num_repeats
-        config["order"] = keras.saving.serialize_keras_object(self.order)
-        config["jit_compile"] = self._asked_jit_compile  # Keras 3.15 keeps what "auto" resolved to
-        config["optimizer"] = _keras.of_no_backend(config["optimizer"])
+        if config:  # compiled
+            own = {name: getattr(self, name) for name in ("loss_weights", "num_repeats", "order")}
+            own["loss"] = self.transmission_loss
+            config |= keras.saving.serialize_keras_object(own)
         return config
-
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compiles the model with the arguments that `get_compile_config` returned."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        self.build_optimizer()
-
-    def build_optimizer(self) -> None:
-        """Creates the optimizer's variables before the first step.
-
-        On TensorFlow, if the first step created them and failed, every later step would fail.
-
-        Raises:
-            ValueError: if weights are averaged, and others train than when they were created.
-        """
-        if self.built:
-            _keras.build_optimizer(self)
 
     @in_turn
     def fit(self, x: Data = None, y: None = None, *args, **kwargs) -> keras.callbacks.History:
@@ -393,12 +424,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         >>> history = model.fit(images, epochs=2, batch_size=32, verbose=0)
         """
         checked = arguments.fit_arguments(self, super().fit, x, y, *args, **kwargs)
-        self.build_optimizer()
-        with whole_steps(self, self.optimizer):
-            history = super().fit(**checked)
-        if getattr(self.optimizer, "inner_optimizer", self.optimizer).use_ema:  # type: ignore[union-attr]
-            _keras.unshare_buffers(self.trainable_variables)
-        return history
+        return self.fit_in_whole_steps(checked)
 
     @in_turn
     def evaluate(
@@ -1451,12 +1477,6 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         return {**own_config(self, BayesianFlowNetwork), "name": self.name}
-
-    @classmethod
-    def from_config(
-        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
-    ) -> Self:
-        return cls(**keras.saving.deserialize_keras_object(config, custom_objects))
 
 
 class WeightedMean(keras.losses.Loss):
