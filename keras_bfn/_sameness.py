@@ -18,6 +18,7 @@ from keras_bfn._backend.devices import scope_of
 from keras_bfn._keras import layers_within
 
 _PLAIN = {type(None), bool, int, float, complex, str, bytes}
+_CONTAINERS = (tuple, list, set, frozenset, dict)
 # Attributes that Keras changes in a layer or a model during use.
 _PASSING = {
     "train_function",
@@ -76,27 +77,36 @@ def key_of(value, within=()):
     for depth, outer in enumerate(within):
         if outer is value:
             return "within", depth
-    within = (*within, value)
-    if isinstance(value, (tuple, list, set, frozenset, dict)):
-        parts = [*value, *value.values()] if isinstance(value, dict) else value
-        keys = [(type(x), repr(x)) if type(x) in _PLAIN else key_of(x, within) for x in parts]
-        return kind, frozenset(keys) if isinstance(value, (set, frozenset)) else tuple(keys)
-    if isinstance(value, types.FunctionType):
-        return _Same(value), key_of(_read_by(value), within)
-    if isinstance(value, types.MethodType):
-        return key_of(value.__func__, within), key_of(value.__self__, within)
-    if isinstance(value, functools.partial):
-        return kind, key_of((value.func, value.args, value.keywords), within)
+    parts = value
     if isinstance(value, ByValue):
         own, fed = _of_own_classes(kind), set(value.fed)
-        attributes = own | vars(value)
+        parts = own | vars(value)
         for part in own.values():
             if isinstance(part, types.FunctionType):
                 fed -= _names_in(part.__code__)
         for name in fed:
-            attributes.pop(name, None)
-        return kind, key_of(attributes, within)
-    return _Same(value)
+            parts.pop(name, None)
+    elif not isinstance(value, _CONTAINERS):
+        parts = _parts_of(value)
+    if parts is None:
+        return _Same(value)
+    within, values = (*within, value), parts
+    if isinstance(parts, dict):
+        values = [*parts, *parts.values()]
+    keys = [(type(x), repr(x)) if type(x) in _PLAIN else key_of(x, within) for x in values]
+    keys = frozenset(keys) if isinstance(parts, (set, frozenset)) else tuple(keys)
+    return _Same(value) if isinstance(value, types.FunctionType) else kind, keys
+
+
+def _parts_of(value):
+    """Returns what a function or a part of one reads and calls; None for other objects."""
+    if isinstance(value, types.FunctionType):
+        return _read_by(value)
+    if isinstance(value, types.MethodType):
+        return value.__func__, value.__self__
+    if isinstance(value, functools.partial):
+        return value.func, value.args, value.keywords
+    return None
 
 
 def layers_read_by(value):
@@ -107,20 +117,15 @@ def layers_read_by(value):
         if any(value is one for one in seen):
             continue
         seen.append(value)
+        parts = value if isinstance(value, _CONTAINERS) else _parts_of(value)
         if isinstance(value, keras.Layer):
             found.append(value)
-        elif isinstance(value, (tuple, list, set, frozenset)):
-            rest += value
-        elif isinstance(value, dict):
-            rest += value.values()
-        elif isinstance(value, types.FunctionType):
-            rest += _read_by(value).values()
-        elif isinstance(value, types.MethodType):
-            rest += value.__func__, value.__self__, getattr(value.__self__, "__dict__", {})
-        elif isinstance(value, functools.partial):
-            rest += value.func, value.args, value.keywords
         elif isinstance(value, ByValue):
             rest += vars(value), _of_own_classes(type(value))
+        elif isinstance(value, types.MethodType):
+            rest += *parts, getattr(value.__self__, "__dict__", {})
+        elif parts is not None:
+            rest += parts.values() if isinstance(parts, dict) else parts
         elif callable(value) and not isinstance(value, type):
             rest += type(value).__call__, getattr(value, "__dict__", {})
     return found
