@@ -44,25 +44,18 @@ def uninterrupted():
         return
     handlers, waiting = {}, []
     try:
-        for number in _SIGNALS:
-            handler = signal.getsignal(number)
-            if callable(handler):
-                handlers[number] = handler
-                signal.signal(number, lambda *arguments: waiting.append(arguments))
-        yield
+        # A stack puts all handlers back, even if one of them raises meanwhile.
+        with contextlib.ExitStack() as stack:
+            for number in _SIGNALS:
+                handler = signal.getsignal(number)
+                if callable(handler):
+                    handlers[number] = handler
+                    stack.callback(signal.signal, number, handler)
+                    signal.signal(number, lambda *arguments: waiting.append(arguments))
+            yield
     finally:
-        _put_back(handlers)
         for number, frame in waiting:
             handlers[number](number, frame)
-
-
-def _put_back(handlers):
-    try:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-    except BaseException:  # raised by a handler that is already restored
-        _put_back(handlers)
-        raise
 
 
 @contextlib.contextmanager
