@@ -157,11 +157,8 @@ def _value_and_gradient_torch(function, inputs):
         flat = [x.detach().requires_grad_() for x in keras.tree.flatten(inputs)]
         outputs = function(keras.tree.pack_sequence_as(inputs, flat))
         total = outputs[0].sum()
-        gradient = [None] * len(flat)
+        gradient = [torch.zeros_like(x) for x in flat]
         if total.requires_grad:
-            gradient = torch.autograd.grad(total, flat, allow_unused=True)
-    gradient = [
-        torch.zeros_like(x) if one is None else one for x, one in zip(flat, gradient, strict=True)
-    ]
+            gradient = torch.autograd.grad(total, flat, materialize_grads=True)
     outputs = keras.tree.map_structure(lambda x: x.detach(), outputs)
     return outputs, keras.tree.pack_sequence_as(inputs, gradient)
