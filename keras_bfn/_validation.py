@@ -6,7 +6,7 @@ import os
 import pathlib
 import sys
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import keras
@@ -57,31 +57,43 @@ def check_int(name: str, value: Any, minimum: int, maximum: float = MOST_COUNTED
     return int(value)
 
 
+def check_steps(value: Any) -> int:
+    """Returns a number of steps as an int, or raises a `ValueError` unless it is one in range."""
+    return check_int("num_steps", value, 1, MOST_STEPS)
+
+
 def check_seed(value: Any, name: str = "seed") -> int:
     """Returns `value` as an int, or raises a `ValueError` unless it is one of at least 0."""
     return check_int(name, value, 0, math.inf)
 
 
+def check_real(name: str, value: Any, suits: Callable[[Any], bool], expected: str) -> float:
+    """Returns `value` as a float, or raises a `ValueError` unless it is a number that `suits`."""
+    if not is_number(value) or not suits(value):
+        raise refusal(name, f"must be {expected}", value)
+    return float(value)
+
+
 def check_between(name: str, value: Any, low: float, high: float) -> float:
     """Returns `value` as a float, or raises a `ValueError` if it is not a number in (low, high)."""
-    if not is_number(value) or not low < value < high:
-        raise refusal(name, f"must be a number strictly between {low} and {high}", value)
-    return float(value)
+    expected = f"a number strictly between {low} and {high}"
+    return check_real(name, value, lambda x: low < x < high, expected)
 
 
 def check_positive(name: str, value: Any) -> float:
     """Returns `value` as a float, or raises a `ValueError` unless it is positive and finite."""
-    if not is_number(value) or not 1.0 / LARGEST <= value <= LARGEST:
-        ends = f"from {1.0 / LARGEST:g} to {LARGEST:g}"
-        raise refusal(name, f"must be a positive, finite number, {ends}", value)
-    return float(value)
+    expected = f"a positive, finite number, from {1.0 / LARGEST:g} to {LARGEST:g}"
+    return check_real(name, value, lambda x: 1.0 / LARGEST <= x <= LARGEST, expected)
 
 
 def check_rate(name: str, value: Any) -> float:
     """Returns `value` as a float, or raises a `ValueError` if it is not a number in [0, 1)."""
-    if not is_number(value) or not 0 <= value < 1:
-        raise refusal(name, "must be a number in [0, 1)", value)
-    return float(value)
+    return check_real(name, value, lambda x: 0 <= x < 1, "a number in [0, 1)")
+
+
+def check_fraction(name: str, value: Any) -> float:
+    """Returns `value` as a float, or raises a `ValueError` if it is not a number in [0, 1]."""
+    return check_real(name, value, lambda x: 0 <= x <= 1, "a number in [0, 1]")
 
 
 def check_shape(name: str, shape: Any) -> tuple[int, ...]:
@@ -136,11 +148,10 @@ def check_verbose(verbose: Any) -> None:
 
 def check_scale(name: str, scale: Any) -> Any:
     """Returns a scale, or raises a `ValueError` unless it is a finite number or a function."""
-    is_finite = is_number(scale) and abs(scale) <= LARGEST
-    if not is_finite and not callable(scale):
-        expected = f"must be a finite number, at most {LARGEST:g} in magnitude, or a function of t"
-        raise refusal(name, expected, scale)
-    return float(scale) if is_finite else scale
+    expected = f"a finite number, at most {LARGEST:g} in magnitude, or a function of t"
+    if callable(scale):
+        return scale
+    return check_real(name, scale, lambda x: abs(x) <= LARGEST, expected)
 
 
 def check_interval(name: str, interval: Any) -> tuple[float, ...]:

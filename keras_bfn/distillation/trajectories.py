@@ -19,12 +19,13 @@ from keras_bfn._parts import (
 from keras_bfn._sameness import key_of
 from keras_bfn._typing import Array, Parts
 from keras_bfn._validation import (
-    MOST_STEPS,
     check_between,
     check_bool,
+    check_fraction,
     check_int,
     check_number,
     check_seed,
+    check_steps,
     is_number,
     mismatch,
     refusal,
@@ -112,13 +113,11 @@ class Trajectories(keras.utils.PyDataset):
         check_has_event_shape(model)
         self.model = model
         self.num_paths = check_int("num_paths", num_paths, 1)
-        self.num_steps = check_int("num_steps", num_steps, 1, MOST_STEPS)
+        self.num_steps = check_steps(num_steps)
         self.num_jumps = check_int("num_jumps", num_jumps, 1)
         check_between("start", start, 0, 1)
         self.sampler = PathSampler(start=start, spacing="log_beta")
-        if not is_number(to_data) or not 0 <= to_data <= 1:
-            raise refusal("to_data", "must be a number in [0, 1]", to_data)
-        self.to_data = float(to_data)
+        self.to_data = check_fraction("to_data", to_data)
         self.condition = _check_conditions(model, condition)
         self.guidance_scale = _check_scale(guidance_scale)
         check_classifier_free(model, self.condition, False, np.max(self.guidance_scale).item())
@@ -210,21 +209,17 @@ def _generate(data, rng):
 
     All but the times have a row for each path.
     """
-    is_guided = isinstance(data.guidance_scale, tuple)
     scales = [data.guidance_scale]
-    if is_guided:
+    if isinstance(data.guidance_scale, tuple):
         scales = rng.uniform(*data.guidance_scale, NUM_SCALES).tolist()
-    num_rows = [len(rows) for rows in np.array_split(np.arange(data.num_paths), len(scales))]
-    found = [
-        _generate_some(data, rng, num, scale, is_guided)
-        for num, scale in zip(num_rows, scales, strict=True)
-        if num
-    ]
+    paths = np.array_split(np.arange(data.num_paths), len(scales))
+    shares = [(len(rows), scale) for rows, scale in zip(paths, scales, strict=True) if len(rows)]
+    found = [_generate_some(data, rng, num, scale) for num, scale in shares]
     times, values = zip(*found, strict=True)
     return times[0], *keras.tree.map_structure(lambda *parts: np.concatenate(parts), *values)
 
 
-def _generate_some(data, rng, num_paths, guidance_scale, is_guided):
+def _generate_some(data, rng, num_paths, guidance_scale):
     model, condition = data.model, data.condition
     if condition is not None:
         rows = rng.integers(0, count_examples(condition), num_paths)
@@ -251,7 +246,7 @@ def _generate_some(data, rng, num_paths, guidance_scale, is_guided):
     t = of_any_part(result.trajectory).t[1:]
     t = t.reshape(data.num_steps + 1, -1)[:, 0]  # of any variable, if each has its own
     conditions = condition_inputs(model, condition, num_paths)
-    if is_guided:
+    if isinstance(data.guidance_scale, tuple):  # the student takes the scale as a condition
         scales = np.full((num_paths, 1), guidance_scale, "float32")
         conditions["condition"] = named(conditions["condition"]) | {"guidance_scale": scales}
     return t, (s, result.samples, conditions)

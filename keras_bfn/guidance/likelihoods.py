@@ -204,13 +204,7 @@ class Constraint(Guidance):
     >>> texts = text_model.generate_text(4, num_steps=20, guidance=sevens)
     """
 
-    def __init__(
-        self,
-        fn: Callable[..., Tensor],
-        target: ArrayLike,
-        std: float,
-        **options,
-    ) -> None:
+    def __init__(self, fn: Callable[..., Tensor], target: ArrayLike, std: float, **options) -> None:
         if not callable(fn):
             raise refusal("fn", "must be a function of the expected data", fn)
         target = check_numbers("target", target)

@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn._config import Immutable
+from keras_bfn._parts import list_parts
 from keras_bfn._random import normal, seed_of
 from keras_bfn._typing import Array, Seed, Shape, Tensor
 from keras_bfn._validation import (
@@ -17,6 +18,7 @@ from keras_bfn._validation import (
     check_int,
     check_positive,
     check_rate,
+    check_real,
     is_number,
     lacks,
     refusal,
@@ -327,9 +329,8 @@ class SDE1Sampler(MessageSampler):
 
     def __init__(self, noise: float = 1.0, **kwargs) -> None:
         super().__init__(**kwargs)
-        if not is_number(noise) or not 0 <= noise <= LARGEST:
-            raise refusal("noise", "must be a finite number of at least 0", noise)
-        self.noise = float(noise)
+        suits, expected = (lambda x: 0 <= x <= LARGEST), "a finite number of at least 0"
+        self.noise = check_real("noise", noise, suits, expected)
 
     def advance(
         self,
@@ -501,9 +502,8 @@ class JumpSampler(ODE1Sampler):
         if start == 0:
             raise refusal("start", "must be above 0 for jumps", start)
         self.fresh_noise = check_bool("fresh_noise", fresh_noise)
-        if not is_number(noise_scale) or not 0 < noise_scale <= 1:
-            raise refusal("noise_scale", "must be a number in (0, 1]", noise_scale)
-        self.noise_scale = float(noise_scale)
+        in_range = "a number in (0, 1]"
+        self.noise_scale = check_real("noise_scale", noise_scale, lambda x: 0 < x <= 1, in_range)
         defaults = {"temperature": 1, "top_k": None, "top_p": None, "noise_scale": 1}
         for name, default in defaults.items():
             if getattr(self, name) != default and not fresh_noise:
@@ -566,3 +566,30 @@ def get(identifier: str | Sampler) -> Sampler:
     'mode'
     """
     return resolve_identifier("sampler", identifier, Sampler, WITH_DEFAULTS)
+
+
+def sampler_for(model, identifier):
+    """Returns the sampler of an object, a name, or None, and checks that it suits the model."""
+    jumps = model.signature.takes_jumps
+    default = "jump" if jumps else "ancestral"
+    sampler = get(default if identifier is None else identifier)
+    if sampler.jumps and not jumps:
+        expected = "must not jump unless the network takes 't_next'"
+        advice = "`keras_bfn.distillation` trains such a model"
+        raise refusal("sampler", f"{expected}. {advice}", sampler)
+    if jumps and not sampler.jumps:
+        expected = "must be 'jump', or a `JumpSampler`, for a network that takes 't_next'"
+        raise refusal("sampler", expected, sampler)
+    if sampler.temperature != 1 or sampler.top_k is not None or sampler.top_p is not None:
+        for (flow,) in list_parts(model.flow):  # sharpening raises an error
+            sizes = flow.output_size, flow.embedding_size
+            params, s = (ops.zeros((1, size), "float32") for size in sizes)
+            sampler.sharpen(flow.output_distribution(params, s, ops.ones(1, "float32")))
+    return sampler
+
+
+def check_deterministic(sampler):
+    """Raises a `ValueError` unless the sampler's samples are a function of its start."""
+    if not sampler.deterministic:
+        expected = "must be deterministic, such as 'ode1' or 'ode2', to map latents to samples"
+        raise refusal("sampler", expected, sampler)
