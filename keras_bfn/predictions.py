@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from keras_bfn._keras import in_order_of
-from keras_bfn._parts import describe, map_parts, names_of, sum_variables
+from keras_bfn._parts import check_names, describe, map_parts, names_of, sum_parts, sum_variables
 from keras_bfn._validation import mismatch, refusal
 from keras_bfn.flows.flow import Flow, expand
 from keras_bfn.networks.network import check_same_flow, make_symbolic_inputs
@@ -87,11 +87,28 @@ def input_distribution(flow, s, t, mask=None, known=None, has_own_times=False, c
     return t, s, theta
 
 
+def predict(model, state, x, condition=None, training=False, mask=None):
+    """Returns predictions from evidence drawn about data in a `keras_bfn.inputs.states.State`."""
+    s = model.sample_evidence(x, state.t, state.known)
+    return model.predict_params(
+        s, state.t, condition, training, mask, known=state.known, causal=state.causal
+    )
+
+
 def output_distributions(flow, predictions):
     """Returns the output distribution of a prediction, or a dict of the parts'."""
     return map_parts(
         lambda flow, one: flow.output_distribution(one.params, one.s, one.t), flow, predictions
     )
+
+
+def count_unknown(predictions):
+    """Returns how many of the network's outputs for each example are not finite, `(batch,)`."""
+
+    def unknown(prediction):
+        return sum_variables(ops.cast(~ops.isfinite(prediction.params), "float32"))
+
+    return sum_parts(map_parts(unknown, predictions))
 
 
 def nats_per_example(loss, flow, x, predictions, seed, counts=None, messages=None, told=None):
@@ -171,6 +188,11 @@ class Signature:
         self.allow_missing = has_mask if allow_missing is None else allow_missing
         self.takes_mask = self.allow_missing if self.inputs is None else has_mask
         self._is_nested = any(isinstance(x, dict) for x in declared.values())
+
+    def infer_event_shape(self, flow):
+        """Returns the shape of an example, or a dict of the parts', from the declared inputs."""
+        check_names(flow, self.inputs["theta"], "network.input['theta']")
+        return map_parts(lambda theta: theta.shape[1:-1], self.inputs["theta"])
 
     def check_conditional(self, conditional, name="x"):
         """Raises a `ValueError` if a condition is missing, or the network takes none."""

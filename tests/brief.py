@@ -8,7 +8,6 @@ import numpy as np
 from keras_bfn.codec import Codec
 from keras_bfn.datasets import Batches
 from keras_bfn.inference.program import LoopProgram, Program
-from keras_bfn.inference.scoring import RepeatedBatches
 
 
 def make_brief(monkeypatch):
@@ -33,13 +32,11 @@ def make_brief(monkeypatch):
 
     def of_the_first_batch(run):
         @functools.wraps(run)
-        def run_briefly(self, x, batch_size=None, **kwargs):
-            if isinstance(x, RepeatedBatches):
-                first, num, batch_size = x[0][0], x.num_batches, x.batch_size
-            else:
-                first = keras.tree.map_structure(lambda rows: rows[:batch_size], x)
-                num = len(keras.tree.flatten(x)[0]) // batch_size
-            outputs = run(self, first, batch_size, **kwargs)
+        def run_briefly(self, batches, **kwargs):
+            num = batches.num_batches
+            with monkeypatch.context() as context:
+                context.setattr(type(batches), "num_batches", 1)
+                outputs = run(self, batches, **kwargs)
             return keras.tree.map_structure(lambda rows: np.concatenate([rows] * num), outputs)
 
         return run_briefly

@@ -11,13 +11,13 @@ from keras_bfn._parts import check_part, pick_part
 from keras_bfn._typing import Array, ArrayLike, Parts, Path
 from keras_bfn._validation import check_int, check_path, check_seed, refusal
 from keras_bfn.flows import Flow
-from keras_bfn.inference.generation import sampler_for
 from keras_bfn.inference.text import text_part
 from keras_bfn.inputs.conditions import condition_inputs
 from keras_bfn.models import averaging
 from keras_bfn.orders import Order
 from keras_bfn.orders.orders import check_order
 from keras_bfn.samplers import Sampler
+from keras_bfn.samplers.samplers import sampler_for
 from keras_bfn.saving.files import write_atomically
 from keras_bfn.visualization.grid import import_pillow, join_images, to_pillow
 

@@ -3,13 +3,13 @@
 import numpy as np
 from keras import ops
 
-from keras_bfn._parts import count_examples, map_parts, order_parts
-from keras_bfn._validation import MOST_STEPS, check_int, check_verbose, refusal
-from keras_bfn.inference.generation import check_deterministic, sampler_for
-from keras_bfn.inference.program import LoopProgram, check_batch_size, room_for
+from keras_bfn._parts import check_names, count_examples, map_parts, order_parts
+from keras_bfn._validation import check_numbers, check_steps, check_verbose, mismatch, refusal
+from keras_bfn.inference.program import LoopProgram, room_for
 from keras_bfn.inputs.arrays import check_data
 from keras_bfn.inputs.conditions import condition_inputs
 from keras_bfn.inputs.missing import fill_missing_variables
+from keras_bfn.samplers.samplers import check_deterministic, sampler_for
 
 
 class EncodingProgram(LoopProgram):
@@ -50,7 +50,7 @@ class EncodingProgram(LoopProgram):
 
 def encode(model, x, num_steps, sampler, condition, seed, batch_size, verbose):
     """Returns the result of `BayesianFlowNetwork.encode` for these arguments."""
-    num_steps = check_int("num_steps", num_steps, 1, MOST_STEPS)
+    num_steps = check_steps(num_steps)
     check_verbose(verbose)
     sampler = sampler_for(model, sampler)
     check_deterministic(sampler)
@@ -60,7 +60,6 @@ def encode(model, x, num_steps, sampler, condition, seed, batch_size, verbose):
         raise refusal("sampler", "must have temperature=1 for encoding", sampler)
     x = check_data(model.flow, model.event_shape, x, allow_missing=model.allow_missing)
     num = count_examples(x)
-    batch_size = check_batch_size(batch_size, num)
     conditions = condition_inputs(model, condition, num)
     model.build_for(map_parts(np.shape, x), conditions.get("condition"))
 
@@ -69,3 +68,30 @@ def encode(model, x, num_steps, sampler, condition, seed, batch_size, verbose):
     program.set_steps(num_steps)
     outputs = program.run(inputs, batch_size, seed, verbose)
     return order_parts(model.flow, outputs["latents"])
+
+
+def check_latents(model, latents, known, sampler, num_samples):
+    """Returns the latents from which samples start; parts that are given as a whole need none.
+
+    Raises:
+        ValueError: if they are not finite numbers of this shape, or the sampler does not take them.
+    """
+    check_deterministic(sampler)
+    flow = model.flow
+    if isinstance(latents, dict) and isinstance(known, dict):
+        latents = latents | {
+            name: np.zeros((num_samples, *model.event_shape[name], flow[name].embedding_size))
+            for name in flow
+            if known[name].all()
+        }
+    names = check_names(flow, latents, "latents")
+
+    def check(flow, event_shape, latents, name):
+        latents = check_numbers(name, latents)
+        shape = (num_samples, *event_shape, flow.embedding_size)
+        if latents.shape != shape or not np.isfinite(latents).all():
+            expected = f"must be finite and have shape {shape}: (num_samples, *event_shape, "
+            raise mismatch(name, f"{expected}embedding_size)", f"shape {latents.shape}")
+        return latents
+
+    return map_parts(check, flow, model.event_shape, latents, names)

@@ -9,9 +9,9 @@ from keras import ops
 from keras_bfn._parts import check_has_event_shape, map_parts
 from keras_bfn._random import Noise
 from keras_bfn._validation import check_choice, refusal, to_numpy
-from keras_bfn.inference.generation import sampler_for
 from keras_bfn.inference.program import SamplingProgram
 from keras_bfn.inputs.conditions import condition_inputs
+from keras_bfn.samplers.samplers import sampler_for
 
 EXAMPLE_ROWS = 2  # rows of example inputs; PyTorch would export a batch size of 1 as a constant
 

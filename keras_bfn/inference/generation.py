@@ -6,34 +6,21 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn import orders, samplers
+from keras_bfn import orders
 from keras_bfn._backend.operations import write_step
-from keras_bfn._parts import check_has_event_shape, check_names, list_parts, map_parts, order_parts
-from keras_bfn._validation import (
-    MOST_STEPS,
-    check_bool,
-    check_int,
-    check_numbers,
-    check_verbose,
-    mismatch,
-    refusal,
-)
-from keras_bfn.inference.guiding import check_guidance
+from keras_bfn._parts import check_has_event_shape, map_parts, order_parts
+from keras_bfn._validation import check_bool, check_int, check_steps, check_verbose, refusal
+from keras_bfn.inference.encoding import check_latents
+from keras_bfn.inference.guiding import check_guidance, first_unknown
 from keras_bfn.inference.ordered import draw_in_order
 from keras_bfn.inference.particles import ParticleProgram, check_particles
-from keras_bfn.inference.program import (
-    LoopProgram,
-    check_batch_size,
-    count_unknown,
-    finish_samples,
-    first_unknown,
-    room_for,
-)
+from keras_bfn.inference.program import LoopProgram, finish_samples, room_for
 from keras_bfn.inputs.conditions import check_classifier_free, condition_inputs
 from keras_bfn.inputs.given import given_inputs
 from keras_bfn.inputs.missing import put_missing, within_lengths
 from keras_bfn.orders.orders import check_order
-from keras_bfn.predictions import Prediction
+from keras_bfn.predictions import Prediction, count_unknown
+from keras_bfn.samplers.samplers import sampler_for
 
 
 class GenerationProgram(LoopProgram):
@@ -175,7 +162,7 @@ def generate(model, num_samples, sampler, order, given, latents, lengths, option
             inputs["known"] = map_parts(np.logical_and, inputs["known"], inputs["observed"])
     if latents is not None:
         known = inputs.get("known")
-        inputs["latents"] = _check_latents(model, latents, known, sampler, num_samples)
+        inputs["latents"] = check_latents(model, latents, known, sampler, num_samples)
     return draw(model, model.event_shape, sampler, order, inputs, options)
 
 
@@ -192,7 +179,7 @@ def draw(model, event_shape, sampler, order, inputs, options):
         options: `Options`.
     """
     num_samples, condition, guidance = len(inputs["ones"]), options.condition, options.guidance
-    num_steps = check_int("num_steps", options.num_steps, 1, MOST_STEPS)
+    num_steps = check_steps(options.num_steps)
     details = check_bool("return_details", options.return_details)
     check_verbose(options.verbose)
     scale = options.guidance_scale
@@ -216,10 +203,9 @@ def draw(model, event_shape, sampler, order, inputs, options):
     else:
         kind, setting = ParticleProgram, check_int("num_particles", num_particles, 1)
         check_particles(sampler, guidance, are_weighed=details or num_particles > 1)
-    batch_size = check_batch_size(options.batch_size, num_samples, num_particles or 1)
     program = model.programs(kind, sampler, most_steps, guidance, setting)
     program.set_steps(num_steps, classifier_free, guidance)
-    outputs = program.run(inputs, batch_size, options.seed, options.verbose)
+    outputs = program.run(inputs, options.batch_size, options.seed, options.verbose)
     samples = finish_samples(model, inputs, outputs)
     return _result(model, inputs, outputs, samples, num_steps) if details else samples
 
@@ -246,53 +232,3 @@ def _in_steps(times, prediction):
     """Returns a trajectory with its steps first; shared times are kept once, not per sample."""
     steps = Prediction(*(np.moveaxis(values, 1, 0) for values in prediction))
     return steps._replace(t=steps.t[:, 0]) if times == "shared" else steps
-
-
-def sampler_for(model, identifier):
-    """Returns the sampler of an object, a name, or None, and checks that it suits the model."""
-    jumps = model.signature.takes_jumps
-    default = "jump" if jumps else "ancestral"
-    sampler = samplers.get(default if identifier is None else identifier)
-    if sampler.jumps and not jumps:
-        expected = "must not jump unless the network takes 't_next'"
-        advice = "`keras_bfn.distillation` trains such a model"
-        raise refusal("sampler", f"{expected}. {advice}", sampler)
-    if jumps and not sampler.jumps:
-        expected = "must be 'jump', or a `JumpSampler`, for a network that takes 't_next'"
-        raise refusal("sampler", expected, sampler)
-    if sampler.temperature != 1 or sampler.top_k is not None or sampler.top_p is not None:
-        for (flow,) in list_parts(model.flow):  # sharpening raises an error
-            sizes = flow.output_size, flow.embedding_size
-            params, s = (ops.zeros((1, size), "float32") for size in sizes)
-            sampler.sharpen(flow.output_distribution(params, s, ops.ones(1, "float32")))
-    return sampler
-
-
-def check_deterministic(sampler):
-    """Raises a `ValueError` unless the sampler's samples are a function of its start."""
-    if not sampler.deterministic:
-        expected = "must be deterministic, such as 'ode1' or 'ode2', to map latents to samples"
-        raise refusal("sampler", expected, sampler)
-
-
-def _check_latents(model, latents, known, sampler, num_samples):
-    check_deterministic(sampler)
-    flow = model.flow
-    if isinstance(latents, dict) and isinstance(known, dict):
-        # Parts that are given as a whole have no latents.
-        latents = latents | {
-            name: np.zeros((num_samples, *model.event_shape[name], flow[name].embedding_size))
-            for name in flow
-            if known[name].all()
-        }
-    names = check_names(flow, latents, "latents")
-
-    def check(flow, event_shape, latents, name):
-        latents = check_numbers(name, latents)
-        shape = (num_samples, *event_shape, flow.embedding_size)
-        if latents.shape != shape or not np.isfinite(latents).all():
-            expected = f"must be finite and have shape {shape}: (num_samples, *event_shape, "
-            raise mismatch(name, f"{expected}embedding_size)", f"shape {latents.shape}")
-        return latents
-
-    return map_parts(check, flow, model.event_shape, latents, names)

@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_bfn import guidance as guidances
 from keras_bfn._backend.gradients import value_and_gradient
-from keras_bfn._parts import map_parts
+from keras_bfn._parts import map_parts, sum_parts, sum_variables
 from keras_bfn._validation import check_numbers, mismatch, refusal
 from keras_bfn.guidance import Expected
 from keras_bfn.predictions import output_distributions
@@ -131,6 +131,18 @@ def guided_prediction(guidance, predict, flow, s, inputs, scales, noise):
     is_guided = ops.any(ops.stack(scales) != 0)
     found = keras.tree.map_structure(lambda x: ops.where(is_guided, x, 0.0), (shift, value))
     return predictions, *found
+
+
+def first_unknown(unknown_at, i, log_h, shift):
+    """Returns each row's first step at which log h or its gradient is not finite, or -1.
+
+    Args:
+        unknown_at: the result for the steps before step `i`.
+        log_h, shift: as `guided_prediction` returns them.
+    """
+    spoilt = sum_parts(map_parts(lambda shift: sum_variables(0.0 * shift), shift))
+    is_known = ops.isfinite(log_h + spoilt)
+    return ops.where(ops.logical_and(~is_known, unknown_at < 0), i, unknown_at)
 
 
 def log_likelihood(guidance, flow, x, predictions, inputs, scales):

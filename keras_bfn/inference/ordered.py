@@ -9,20 +9,13 @@ from keras import ops
 from keras_bfn import _keras
 from keras_bfn._parts import map_parts, sum_variables
 from keras_bfn._validation import refusal
-from keras_bfn.inference.program import (
-    SamplingProgram,
-    check_batch_size,
-    count_unknown,
-    finish_samples,
-    know,
-    put_known,
-    room_for,
-)
+from keras_bfn.inference.program import SamplingProgram, finish_samples, know, put_known, room_for
 from keras_bfn.inputs.conditions import cast_conditions, guide, with_null_conditions
 from keras_bfn.inputs.given import known_inputs
 from keras_bfn.inputs.missing import all_missing
 from keras_bfn.inputs.states import left_to_right_state, split
 from keras_bfn.orders.orders import is_in_one_pass, order_noise
+from keras_bfn.predictions import count_unknown
 
 GROUP, TIME, NEXT, IS_LAST = range(4)  # columns of a plan
 ROOM = 64  # positions whose keys and values a loop carries and may copy; earlier ones are read-only
@@ -161,8 +154,7 @@ def draw_in_order(model, sampler, order, inputs, classifier_free, guidance, opti
         room = room_for(int(np.sum(np.where(is_told, 1, options.num_steps + 1))))
         program = model.programs(OrderedProgram, sampler, room, order, in_one_pass)
         program.set_steps(options.num_steps)
-    batch_size = check_batch_size(options.batch_size, num_samples)
-    outputs = program.run(inputs, batch_size, options.seed, options.verbose)
+    outputs = program.run(inputs, options.batch_size, options.seed, options.verbose)
     return finish_samples(model, inputs, outputs)
 
 

@@ -9,8 +9,9 @@ from keras_bfn._parts import map_parts, of_any_part, sum_parts, sum_variables, u
 from keras_bfn._random import normal
 from keras_bfn._validation import mismatch, refusal
 from keras_bfn.guidance import Guidance
-from keras_bfn.inference.guiding import log_likelihood
-from keras_bfn.inference.program import LoopProgram, count_unknown, first_unknown, put_known
+from keras_bfn.inference.guiding import first_unknown, log_likelihood
+from keras_bfn.inference.program import LoopProgram, put_known
+from keras_bfn.predictions import count_unknown
 from keras_bfn.samplers.samplers import MessageSampler, SecondOrder
 
 
@@ -33,7 +34,7 @@ class ParticleProgram(LoopProgram):
 
     def __init__(self, model, sampler, most_steps, guidance, num_particles):
         super().__init__(model, sampler, most_steps, guidance)
-        self.num_particles = num_particles
+        self.num_particles = self.num_rows = num_particles
 
     def call(self, inputs):
         # One row per particle; those of an example are adjacent.

@@ -9,14 +9,7 @@ from keras import ops
 from keras_bfn import _keras
 from keras_bfn._backend.traits import compiles_gradients_of_scans
 from keras_bfn._interrupts import WholeSteps, whole_steps
-from keras_bfn._parts import (
-    count_examples,
-    list_parts,
-    map_parts,
-    order_parts,
-    sum_parts,
-    sum_variables,
-)
+from keras_bfn._parts import count_examples, list_parts, map_parts, order_parts
 from keras_bfn._random import Noise, normal, uniform
 from keras_bfn._sameness import layers_read_by
 from keras_bfn._validation import check_int, mismatch
@@ -36,7 +29,12 @@ class Program(WholeSteps, keras.Model):
 
     Args:
         model: the `BayesianFlowNetwork`.
+
+    Attributes:
+        num_rows: int. The number of rows that the program makes of one row of its inputs.
     """
+
+    num_rows = 1
 
     def __init__(self, model):
         super().__init__(dtype="float32", autocast=False)
@@ -53,38 +51,65 @@ class Program(WholeSteps, keras.Model):
         with whole_steps(self):
             return super().predict_on_batch(x)
 
-    def predict_batches(self, x, batch_size, verbose):
-        """Does what `predict` does, for full batches on one device, by a single trace.
+    def predict_batches(self, batches, verbose):
+        """Does what `predict` does, for `RepeatedBatches` on one device, by a single trace.
 
         TensorFlow takes 30 milliseconds to set up the pipeline of `predict`.
         """
-        starts = range(0, count_examples(x), batch_size)
-        shown = {"add_progbar": verbose != 0, "verbose": verbose, "epochs": 1, "steps": len(starts)}
+        steps = batches.num_batches
+        shown = {"add_progbar": verbose != 0, "verbose": verbose, "epochs": 1, "steps": steps}
         callbacks = keras.callbacks.CallbackList(model=self, **shown)
         callbacks.on_predict_begin()
         outputs = []
-        for i, start in enumerate(starts):
-            rows = slice(start, start + batch_size)
+        for i in range(steps):
             callbacks.on_predict_batch_begin(i)
-            batch = keras.tree.map_structure(lambda values, rows=rows: values[rows], x)
-            outputs.append(self.predict_on_batch(batch))
+            outputs.append(self.predict_on_batch(*batches[i]))
             callbacks.on_predict_batch_end(i)
         callbacks.on_predict_end()
         return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *outputs)
 
-    def run(self, inputs, batch_size, seed, verbose):
-        """Returns the program's outputs for all rows of `inputs`, in full batches of one shape."""
-        num, batch_size = count_examples(inputs), round_up(batch_size, self.model)
-        rows = np.arange(-(-num // batch_size) * batch_size) % num
-        if len(rows) > num:
-            inputs = keras.tree.map_structure(lambda values: values[rows], inputs)
+    def run(self, inputs, batch_size, seed, verbose, num_repeats=1):
+        """Returns the outputs for all rows of `inputs`, the rows of one repeat after the other."""
+        batch_size = check_batch_size(batch_size, count_examples(inputs), self.num_rows)
+        batches = RepeatedBatches(inputs, num_repeats, round_up(batch_size, self.model))
         on_one_device = keras.distribution.distribution() is None and round_up(1, self.model) == 1
         predict = self.predict_batches if on_one_device else self.predict
         with _keras.seeded(self.model.seed_generator, seed):
-            outputs = predict(inputs, batch_size=batch_size, verbose=verbose)
-        if len(rows) > num:
-            outputs = keras.tree.map_structure(lambda values: values[:num], outputs)
-        return outputs
+            outputs = predict(batches, verbose=verbose)
+        is_full = batches.num % batches.batch_size == 0
+        return outputs if is_full else batches.without_padding(outputs)
+
+
+class RepeatedBatches(keras.utils.PyDataset):
+    """The inputs of a program: all rows, `num_repeats` times, in full batches of one shape.
+
+    Repeat r of R is for times in [r / R, (r + 1) / R), from `"low"` to `"high"`, so that those of
+    each example are evenly spread. The last batch is padded with the first examples.
+    """
+
+    def __init__(self, inputs, num_repeats, batch_size):
+        super().__init__()
+        self.inputs, self.num = inputs, count_examples(inputs)
+        self.num_repeats, self.batch_size = num_repeats, batch_size
+        self.batches_per_repeat = -(-self.num // batch_size)
+
+    @property
+    def num_batches(self):
+        return self.num_repeats * self.batches_per_repeat
+
+    def __getitem__(self, index):
+        repeat, batch = divmod(index, self.batches_per_repeat)
+        rows = np.arange(batch * self.batch_size, (batch + 1) * self.batch_size) % self.num
+        inputs = keras.tree.map_structure(lambda values: values[rows], self.inputs)
+        inputs["low"] = np.full(self.batch_size, repeat / self.num_repeats, "float32")
+        inputs["high"] = np.full(self.batch_size, (repeat + 1) / self.num_repeats, "float32")
+        return (inputs,)
+
+    def without_padding(self, outputs):
+        """Returns the rows of all batches without those that filled the last one of a repeat."""
+        size = self.batches_per_repeat * self.batch_size
+        kept = np.arange(self.num_repeats * size) % size < self.num
+        return keras.tree.map_structure(lambda rows: rows[kept], outputs)
 
 
 class SamplingProgram(Program):
@@ -280,27 +305,6 @@ def finish_samples(model, inputs, outputs):
     check_found(model, outputs.get("unknown_at", np.zeros(0)), outputs["num_unknown"])
     x, observed = order_parts(model.flow, outputs["x"]), inputs.get("observed")
     return x if observed is None else map_parts(put_missing, x, observed)
-
-
-def first_unknown(unknown_at, i, log_h, shift):
-    """Returns each row's first step at which log h or its gradient is not finite, or -1.
-
-    Args:
-        unknown_at: the result for the steps before step `i`.
-        log_h, shift: as `guided_prediction` returns them.
-    """
-    spoilt = sum_parts(map_parts(lambda shift: sum_variables(0.0 * shift), shift))
-    is_known = ops.isfinite(log_h + spoilt)
-    return ops.where(ops.logical_and(~is_known, unknown_at < 0), i, unknown_at)
-
-
-def count_unknown(predictions):
-    """Returns how many of the network's outputs for each example are not finite, `(batch,)`."""
-
-    def unknown(prediction):
-        return sum_variables(ops.cast(~ops.isfinite(prediction.params), "float32"))
-
-    return sum_parts(map_parts(unknown, predictions))
 
 
 def check_found(model, unknown_at, num_unknown):

@@ -5,16 +5,15 @@ import numpy as np
 from keras import ops
 
 from keras_bfn import losses
-from keras_bfn._keras import seeded
 from keras_bfn._parts import count_examples, leave_out, map_parts, order_parts, sum_parts
 from keras_bfn._validation import check_int, check_verbose, to_numpy
-from keras_bfn.inference.program import Program, check_batch_size, round_up
+from keras_bfn.inference.program import Program
 from keras_bfn.inputs.arrays import check_arrays, read_all, split_condition
 from keras_bfn.inputs.given import check_given
 from keras_bfn.inputs.missing import check_sample_weight, count_variables, fill_missing_variables
 from keras_bfn.inputs.states import State, scored_state
 from keras_bfn.orders.orders import check_order, is_in_one_pass, order_noise
-from keras_bfn.predictions import nats_per_example
+from keras_bfn.predictions import nats_per_example, predict
 
 
 class CodeLengthProgram(Program):
@@ -37,7 +36,7 @@ class CodeLengthProgram(Program):
 
     def call(self, inputs):
         model, seed = self.model, self.model.seed_generator
-        low, high, condition = inputs["low"], inputs["high"], inputs.get("condition")
+        low, high = inputs["low"], inputs["high"]
         x, mask = fill_missing_variables(model.flow, inputs["x"], model.allow_missing)
         counts, of_examples = count_variables(x, mask, inputs.get("sample_weight"))
         nats = {"transmission": map_parts(lambda _: ops.zeros_like(low), model.flow)}
@@ -45,52 +44,18 @@ class CodeLengthProgram(Program):
             if name == "transmission" and np.all(self.order.told):
                 continue  # there are no messages
             u = low + (high - low) * losses.stratified_uniform(ops.shape(low)[0], seed)
+            state = State(loss.times(u))
             if model.times == "variables":
-                given = inputs.get("noise"), x, mask, inputs.get("known")
-                state = scored_state(self.order, self.in_one_pass, name, loss, u, *given)
-            else:
-                state = State(loss.times(u))
-            t, known, messages, told, causal = state
-            s = model.sample_evidence(x, t, known)
-            predictions = model.predict_params(
-                s, t, condition, mask=mask, known=known, causal=causal
-            )
-            costs = nats_per_example(loss, model.flow, x, predictions, seed, counts, messages, told)
+                how = model.event_shape, self.order, self.in_one_pass
+                given = inputs.get("noise"), inputs.get("known")
+                state = scored_state(*how, name, loss, u, x, mask, *given)
+            scored = x, predict(model, state, x, inputs.get("condition"), mask=mask)
+            weights = counts, state.messages, state.told
+            costs = nats_per_example(loss, model.flow, *scored, seed, *weights)
             if of_examples is not None:
                 costs = map_parts(lambda costs: costs * of_examples, costs)
             nats[name] = costs
         return nats
-
-
-class RepeatedBatches(keras.utils.PyDataset):
-    """The inputs of `CodeLengthProgram`: all data, `num_repeats` times, in batches of one size.
-
-    Repeat r of R draws times from [r / R, (r + 1) / R), so the times of each example are evenly
-    spread. The last batch is padded with the first examples.
-    """
-
-    def __init__(self, inputs, num_repeats, batch_size):
-        super().__init__()
-        self.inputs = {name: values for name, values in inputs.items() if values is not None}
-        self.num = count_examples(inputs["x"])
-        self.num_repeats, self.batch_size = num_repeats, batch_size
-        self.batches_per_repeat = -(-self.num // batch_size)
-
-    @property
-    def num_batches(self):
-        return self.num_repeats * self.batches_per_repeat
-
-    def __getitem__(self, index):
-        repeat, batch = divmod(index, self.batches_per_repeat)
-        rows = np.arange(batch * self.batch_size, (batch + 1) * self.batch_size) % self.num
-        inputs = keras.tree.map_structure(lambda values: values[rows], self.inputs)
-        inputs["low"] = np.full(self.batch_size, repeat / self.num_repeats, "float32")
-        inputs["high"] = np.full(self.batch_size, (repeat + 1) / self.num_repeats, "float32")
-        return (inputs,)
-
-    def by_repeat(self, values):
-        """Returns the rows of all batches that `predict` returned as `(num_repeats, num)`."""
-        return values.reshape(self.num_repeats, -1)[:, : self.num]
 
 
 def score(
@@ -111,22 +76,19 @@ def score(
     check_verbose(verbose)
     x, condition = check_arrays(model, *split_condition(read_all(x, "x")))
     num_repeats = check_int("num_repeats", num_repeats, 1)
-    batch_size = check_batch_size(batch_size, count_examples(x))
     model.build_for(map_parts(np.shape, x), condition)
 
-    if weight is not None:
-        weight = check_sample_weight(model, map_parts(to_numpy, weight), x)
     order = check_order(model, order)
     known = check_given(model, given, x)
     noise = order_noise(model, order, count_examples(x), seed)
     inputs = {"x": x, "condition": condition, "known": known, "noise": noise}
-    inputs["sample_weight"] = weight
-    batches = RepeatedBatches(inputs, num_repeats, round_up(batch_size, model))
+    inputs = {name: values for name, values in inputs.items() if values is not None}
+    if weight is not None:
+        inputs["sample_weight"] = check_sample_weight(model, map_parts(to_numpy, weight), x)
     in_one_pass = is_in_one_pass(model, order, known)
     program = model.programs(CodeLengthProgram, loss, order, in_one_pass)
-    with seeded(model.seed_generator, seed):
-        nats = program.predict(batches, verbose=verbose)
-    nats = keras.tree.map_structure(batches.by_repeat, nats)
+    nats = program.run(inputs, batch_size, seed, verbose, num_repeats)
+    nats = keras.tree.map_structure(lambda costs: costs.reshape(num_repeats, -1), nats)
     nats = {name: order_parts(model.flow, nats[name]) for name in program.losses_by_name}
     given = {name for name, mask in known.items() if mask.all()} if isinstance(known, dict) else ()
     return nats, given

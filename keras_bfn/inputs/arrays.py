@@ -11,7 +11,7 @@ from keras_bfn._keras import yield_tuples
 from keras_bfn._parts import check_names, count_examples, map_parts
 from keras_bfn._validation import check_fits, mismatch, refusal, standard_dtype, to_numpy
 from keras_bfn.inputs.conditions import check_condition, check_training_classes
-from keras_bfn.inputs.missing import check_sample_weight, fill_missing, is_missing
+from keras_bfn.inputs.missing import arrange_weight, check_sample_weight, fill_missing, is_missing
 
 
 def check_training_data(model, x, y, sample_weight=None, name="x"):
@@ -34,10 +34,8 @@ def check_training_data(model, x, y, sample_weight=None, name="x"):
         ValueError: if the data do not suit the model.
     """
     check_no_targets(y, name)
-    is_whole, weight = x is None or is_arrays(x), sample_weight
-    if is_whole:
-        data, condition = split_condition(x)
-    else:
+    is_whole, data, weight = x is None or is_arrays(x), x, sample_weight
+    if not is_whole:
         if sample_weight is not None:
             expected = f"must be None if `{name}` yields batches: yield the weights with the data"
             raise refusal("sample_weight", expected, sample_weight)
@@ -45,7 +43,7 @@ def check_training_data(model, x, y, sample_weight=None, name="x"):
         data, y, weight = _unpack(batch, name)
         if weight is None:
             check_no_targets(y, name)
-        data, condition = split_condition(data)
+    data, condition = split_condition(data)
     data, condition = check_arrays(model, data, condition, name)
     if is_whole and condition is not None:
         check_training_classes(model, condition, name)
@@ -56,6 +54,24 @@ def check_training_data(model, x, y, sample_weight=None, name="x"):
     if not is_whole:
         return x, None, None
     return data if condition is None else (data, condition), weight, weight
+
+
+def check_tensors(model, x, y, sample_weight):
+    """Returns the weights of a batch of tensors, of which only the form is checked.
+
+    Values stay on their device. The model is built for these data.
+    """
+    check_no_targets(y)
+    data, condition = split_condition(x)
+    check_form(model.flow, model.event_shape, data)
+    model.signature.check_conditional(condition is not None)
+    model.build_for(map_parts(np.shape, data), condition)
+    if sample_weight is None:
+        return None
+    on_device = all(map(keras.ops.is_tensor, keras.tree.flatten(sample_weight)))
+    if on_device:
+        return arrange_weight(sample_weight, data)
+    return check_sample_weight(model, sample_weight, data)
 
 
 def check_no_targets(y, name="x"):
@@ -141,12 +157,7 @@ def _in_tuple(batch):
 def _alike(batch, first, name):
     """Returns a batch as a tuple; raises a `ValueError` if its structure differs from the first."""
     batch = _in_tuple(batch)
-    try:
-        keras.tree.assert_same_structure(first, batch)
-        ranks = [[np.ndim(x) for x in keras.tree.flatten(b)] for b in (first, batch)]
-    except (TypeError, ValueError):
-        ranks = [0, 1]
-    if ranks[0] != ranks[1]:
+    if keras.tree.map_structure(np.ndim, batch) != keras.tree.map_structure(np.ndim, first):
         raise refusal(name, "must yield batches of the same structure", type(batch[0]).__name__)
     return batch
 

@@ -1,9 +1,11 @@
 """Variables that are known from the start."""
 
-from keras_bfn._parts import check_names, map_parts, part_names
+import numpy as np
+
+from keras_bfn._parts import check_has_event_shape, check_names, map_parts, names_of, part_names
 from keras_bfn._validation import mismatch, refusal
-from keras_bfn.inputs.arrays import check_data, standardize
-from keras_bfn.inputs.missing import all_missing, check_mask, fill_missing, is_missing
+from keras_bfn.inputs.arrays import check_data, read_all, standardize
+from keras_bfn.inputs.missing import all_missing, check_mask, fill_missing, fill_unknown, is_missing
 
 
 def check_given(model, given, x):
@@ -86,3 +88,45 @@ def _check_has_own_times(model):
         expected = 'requires a model with times="variables", which is trained with known variables'
         advice = "With other models, use `inpaint`"
         raise mismatch("given", f"{expected}. {advice}", f"times={model.times!r}")
+
+
+def check_partly_known(model, x, mask):
+    """Returns data of which only parts are known, and the float32 mask of the known variables.
+
+    Args:
+        model: the `BayesianFlowNetwork`.
+        x, mask: as in its `inpaint`.
+
+    Raises:
+        ValueError: if the data or the mask do not suit the model.
+    """
+    if isinstance(model.flow, dict):
+        x, mask = _fill_in_parts(model, x, mask)
+    if names_of(x) == names_of(model.flow):
+        x = map_parts(fill_unknown, model.flow, read_all(x, "x"), mask)
+    x = standardize(check_data(model.flow, model.event_shape, x, allow_missing=True))
+    return x, map_parts(_check_known, part_names(model.flow, "mask"), mask, x)
+
+
+def _fill_in_parts(model, x, mask):
+    """Returns data and masks of all parts: parts left out are missing, and unknown."""
+    check_has_event_shape(model)
+    mask = dict.fromkeys(x) if mask is None and isinstance(x, dict) else mask
+    check_names(model.flow, x, "x", some=True)
+    check_names(model.flow, mask, "mask", some=True)
+    if not mask or not set(mask) <= set(x):
+        expected = "must contain the parts that `mask` names, at least one"
+        raise mismatch("x", expected, f"x with {list(x)}, mask with {list(mask)}")
+    # Anything but an array of examples is refused later.
+    num = next((np.shape(part)[0] for part in x.values() if np.ndim(part)), 1)
+    filled = map_parts(all_missing, model.flow, model.event_shape, num)
+    return filled | x, dict.fromkeys(model.flow, False) | mask
+
+
+def _check_known(name, mask, x):
+    missing = is_missing(x)
+    known = check_mask(name, ~missing if mask is None else mask, x.shape)
+    if (known & missing).any():
+        expected = "must be false where `x` is missing (NaN or, for integers, -1)"
+        raise mismatch(name, expected, f"true for {(known & missing).sum()} missing values")
+    return known.astype("float32")

@@ -43,10 +43,13 @@ def is_missing(x):
 def fill_missing(flow, x):
     """Returns a numpy array with missing values replaced by a valid value."""
     missing = is_missing(x)
-    if not missing.any():
-        return x
+    return put_some_value(flow, x, missing) if missing.any() else x
+
+
+def put_some_value(flow, x, unknown):
+    """Returns a numpy array with a valid value for each variable that is unknown."""
     # Not in the dtype of `x`, which may not be able to hold that value.
-    return np.where(missing, np.asarray(some_value(flow), standard_dtype(x.dtype.name)), x)
+    return np.where(unknown, np.asarray(some_value(flow), standard_dtype(x.dtype.name)), x)
 
 
 def some_value(flow):
@@ -64,6 +67,14 @@ def spread(mask, shape):
         return np.broadcast_to(mask, shape) if mask.dtype == bool else None
     except ValueError:
         return None
+
+
+def fill_unknown(flow, x, mask):
+    """Returns data with unknown values replaced by valid ones; errors are left for later."""
+    x = to_numpy(x)
+    known = spread(to_numpy(mask, "mask"), x.shape)
+    is_valid = known is not None and x.dtype.kind in "iuf"
+    return put_some_value(flow, x, ~known) if is_valid else x
 
 
 def check_mask(name, mask, shape):

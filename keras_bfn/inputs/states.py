@@ -50,9 +50,9 @@ def check_shares(flow, times, takes_causal, shares):
     told = [part.can_be_told for (part,) in list_parts(flow)]
     asked = shares
     if shares is None:
-        shares = {"together": 1, "given": 1}
-        if all(told):
-            shares = {"together": 2, "given": 1, "random": 1}
+        shares = {"together": 2, "given": 1, "random": 1}
+        if not all(told):
+            shares = {"together": 1, "given": 1}
         if takes_causal and any(told):
             shares["left_to_right"] = sum(shares.values())
     names = [*KINDS, *(flow if len(told) > 1 else ())]
@@ -90,22 +90,21 @@ def draw_state(shares, flow, event_shape, loss, batch_size, mask, seed):
     Returns:
         A `State`. In each kind, its mean cost is that of sending the variables that are not given.
     """
-    size = number_of_variables(event_shape)
-    wide = (batch_size, size)
+    wide = (batch_size, number_of_variables(event_shape))
     place = losses.stratified_uniform(batch_size, seed)  # selects the kind, and the time within it
     noise = uniform(wide, seed)
     observed = ops.ones(wide, "bool") if mask is None else join(mask, event_shape)
-    zeros, causal = ops.zeros(wide, "float32"), None
+    zeros, nothing, start, causal = ops.zeros(wide, "float32"), ops.zeros(wide, "bool"), 0.0, None
     # For all kinds: times, known variables, and the weights of messages and of direct coding.
-    found, start = (zeros, ops.zeros(wide, "bool"), zeros, zeros), 0.0
+    found = zeros, nothing, zeros, zeros
     for kind, share in shares.items():
         if share == 0:
             continue
-        is_kind = ops.logical_and(place >= start, place < start + share)[:, None]
+        is_kind = ((place >= start) & (place < start + share))[:, None]
         # Evenly spread over the examples of this kind.
         u = ops.clip((place - start) / share, 0.0, 1.0 - 2.0**-24)[:, None]
         start += share
-        t, known, told = loss.times(u) + zeros, ops.zeros(wide, "bool"), zeros
+        t, known, told = loss.times(u) + zeros, nothing, zeros
         if kind == "own":
             t = loss.times(ops.mod(noise + u, 1.0))
         elif kind == "given":
@@ -116,20 +115,21 @@ def draw_state(shares, flow, event_shape, loss, batch_size, mask, seed):
         elif kind == "left_to_right":
             known, told, causal = observed, ops.cast(observed, "float32"), is_kind[:, 0]
         elif kind not in KINDS:
-            known = ops.logical_or(known, _is_of_part(kind, event_shape))
+            is_of_part = _part_of_each(event_shape) == list(event_shape).index(kind)
+            known = ops.logical_or(known, is_of_part)
         known = known & observed
         is_told = kind in ("random", "left_to_right")
         messages = zeros if is_told else ops.cast(~known, "float32")
-        these = (t, known, messages, told)
-        found = tuple(ops.where(is_kind, a, b) for a, b in zip(these, found, strict=True))
+        these = t, known, messages, told
+        found = [ops.where(is_kind, a, b) for a, b in zip(these, found, strict=True)]
     return State(*(cut(values, event_shape) for values in found), causal)
 
 
-def scored_state(order, in_one_pass, name, loss, u, noise, x, mask, known=None):
+def scored_state(event_shape, order, in_one_pass, name, loss, u, x, mask, noise, known=None):
     """Returns the state in which a loss scores examples, without bias over `u`.
 
     Args:
-        order, loss, u, noise, mask: as in `state_in_order`.
+        event_shape, order, loss, u, mask, noise: as in `state_in_order`.
         in_one_pass: bool. Whether one network call predicts each position from those before it.
         name: `"transmission"`, which only counts messages, or `"reconstruction"`, which also counts
             variables that are coded directly.
@@ -144,7 +144,6 @@ def scored_state(order, in_one_pass, name, loss, u, noise, x, mask, known=None):
     if in_one_pass:
         state = left_to_right_state(known, mask, x)
     else:
-        event_shape = map_parts(lambda x: tuple(x.shape[1:]), x)
         state = state_in_order(order, loss, event_shape, u, noise, known, mask)
     if name == "transmission":
         return state._replace(told=map_parts(ops.zeros_like, state.told))
@@ -153,10 +152,10 @@ def scored_state(order, in_one_pass, name, loss, u, noise, x, mask, known=None):
 
 def left_to_right_state(known, mask, x):
     """Returns the state in which all unknown variables are coded directly, left to right."""
-    mask = map_parts(ops.ones_like, x) if mask is None else mask
-    observed = map_parts(lambda mask: ops.cast(mask, "bool"), mask)
-    told = map_parts(lambda a, b: ops.cast(a & ~b, "float32"), observed, known)
-    nothing = map_parts(ops.zeros_like, told)
+    # Only one sequence has positions: there are no parts.
+    observed = ops.ones(ops.shape(x), "bool") if mask is None else ops.cast(mask, "bool")
+    told = ops.cast(observed & ~known, "float32")
+    nothing = ops.zeros_like(told)
     return State(nothing, observed, nothing, told, ops.ones((ops.shape(x)[0],), "bool"))
 
 
@@ -166,14 +165,13 @@ def _weigh_hidden(flow, event_shape, hidden, observed):
     Of n observed variables, from 0 to n are hidden, all numbers equally often. Each hidden variable
     has the weight n + 1, divided by the number of hidden variables.
     """
-    parts = list_parts(flow, event_shape)
-    can_be_told = [np.full((1, math.prod(shape)), part.can_be_told) for part, shape in parts]
-    hidden = ops.logical_and(hidden, observed)
+    can_be_told = np.array([part.can_be_told for (part,) in list_parts(flow)])
+    hidden = hidden & observed
     num_observed, num_hidden = (
         ops.sum(ops.cast(which, "float32"), axis=1, keepdims=True) for which in (observed, hidden)
     )
     weight = (num_observed + 1.0) / ops.maximum(num_hidden, 1.0)
-    told = ops.logical_and(hidden, np.concatenate(can_be_told, axis=1))
+    told = ops.logical_and(hidden, can_be_told[_part_of_each(event_shape)])
     return ops.where(told, weight, 0.0)
 
 
@@ -187,20 +185,18 @@ def _draw_given(noise, event_shape, batch_size, seed):
     if names_of(event_shape) is None or len(event_shape) < 2:
         return found
     # From 1 to P - 1 of P whole parts are given, all numbers equally often.
-    parts = [math.prod(shape) for shape in event_shape.values()]
-    rank = ops.argsort(ops.argsort(uniform((batch_size, len(parts)), seed), axis=1), axis=1)
-    number = 1.0 + ops.floor(share * (len(parts) - 1))
+    num_parts = len(event_shape)
+    rank = ops.argsort(ops.argsort(uniform((batch_size, num_parts), seed), axis=1), axis=1)
+    number = 1.0 + ops.floor(share * (num_parts - 1))
     is_given = ops.cast(rank, "float32") < number
-    whole = ops.concatenate(
-        [ops.repeat(is_given[:, i : i + 1], size, axis=1) for i, size in enumerate(parts)], axis=1
-    )
+    whole = ops.take(is_given, _part_of_each(event_shape), axis=1)
     return ops.where(what < 2 / 3, whole, found)
 
 
-def _is_of_part(name, event_shape):
-    """Returns which variables belong to the part `name`: bool, `(1, size)`."""
-    sizes = [math.prod(shape) for shape in event_shape.values()]
-    return np.repeat([part == name for part in event_shape], sizes)[None]
+def _part_of_each(event_shape):
+    """Returns the number of the part to which each variable belongs, `(size,)`."""
+    sizes = [math.prod(shape) for (shape,) in list_parts(event_shape)]
+    return np.repeat(np.arange(len(sizes)), sizes)
 
 
 def split(order, event_shape, noise, known, mask):

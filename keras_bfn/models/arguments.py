@@ -3,10 +3,8 @@
 import inspect
 
 import keras
-import numpy as np
 
 from keras_bfn._keras import prefer_less
-from keras_bfn._parts import map_parts
 from keras_bfn._validation import (
     LARGEST,
     check_bool,
@@ -17,14 +15,7 @@ from keras_bfn._validation import (
     mismatch,
     refusal,
 )
-from keras_bfn.inputs.arrays import (
-    check_form,
-    check_no_targets,
-    check_training_data,
-    is_arrays,
-    split_condition,
-)
-from keras_bfn.inputs.missing import arrange_weight, check_sample_weight
+from keras_bfn.inputs.arrays import check_tensors, check_training_data, is_arrays
 
 # The least values of arguments whose range `fit` and `evaluate` of Keras do not check.
 LEAST = {
@@ -39,28 +30,20 @@ LEAST = {
 }
 
 
-def check_compilation(
-    optimizer,
-    metrics=None,
-    weighted_metrics=None,
-    run_eagerly=False,
-    steps_per_execution=1,
-    jit_compile="auto",
-    auto_scale_loss=True,
-    **unknown,
-):
+def check_compilation(optimizer, arguments):
     """Returns the optimizer, or raises a `ValueError` if an argument of `compile` is wrong."""
-    for name, value in (("metrics", metrics), ("weighted_metrics", weighted_metrics)):
-        if value is not None:
+    for name, value in arguments.items():
+        if name not in inspect.signature(keras.Model.compile).parameters:
+            raise refusal(name, "is not an argument of `compile`", value)
+        if name in ("metrics", "weighted_metrics") and value is not None:
             expected = "must be None, because there are no targets. The model reports its own"
             raise refusal(name, f"{expected} metrics, such as `loss` and `reconstruction`", value)
-    for name, value in unknown.items():
-        raise refusal(name, "is not an argument of `compile`", value)
-    if not isinstance(jit_compile, (bool, type(None))) and jit_compile != "auto":
-        raise refusal("jit_compile", "must be 'auto', True or False", jit_compile)
-    check_bool("run_eagerly", run_eagerly)
-    check_bool("auto_scale_loss", auto_scale_loss)
-    check_int("steps_per_execution", steps_per_execution, 1)
+        if name in ("run_eagerly", "auto_scale_loss"):
+            check_bool(name, value)
+        is_known = isinstance(value, (bool, type(None))) or value == "auto"
+        if name == "jit_compile" and not is_known:
+            raise refusal(name, "must be 'auto', True or False", value)
+    check_int("steps_per_execution", arguments.get("steps_per_execution", 1), 1)
     try:
         return keras.optimizers.get(optimizer)
     except (TypeError, ValueError) as error:
@@ -168,17 +151,8 @@ def batch_arguments(model, method, x, y, sample_weight, return_dict, class_weigh
     if not is_arrays(x):
         raise refusal("x", "must be one batch of arrays or tensors", x)
     if any(map(keras.ops.is_tensor, keras.tree.flatten(x))):
-        check_no_targets(y)
-        data, condition = split_condition(x)
-        check_form(model.flow, model.event_shape, data)
-        model.signature.check_conditional(condition is not None)
-        model.build_for(map_parts(np.shape, data), condition)
-        on_device = all(map(keras.ops.is_tensor, keras.tree.flatten(sample_weight)))
-        if sample_weight is not None and on_device:
-            sample_weight = arrange_weight(sample_weight, data)
-        elif sample_weight is not None:
-            sample_weight = check_sample_weight(model, sample_weight, data)
-        arguments |= {"y": sample_weight, "sample_weight": sample_weight}
+        weight = check_tensors(model, x, y, sample_weight)
+        arguments |= {"y": weight, "sample_weight": weight}
     else:
         _prepare(model, arguments)
     return arguments

@@ -15,16 +15,7 @@ from keras_bfn import _keras, _random, losses, predictions
 from keras_bfn._backend.devices import scope_of
 from keras_bfn._config import own_config
 from keras_bfn._interrupts import WholeSteps, in_turn, whole_steps
-from keras_bfn._parts import (
-    check_event_shape,
-    check_names,
-    map_parts,
-    of_any_part,
-    pick_part,
-    sum_parts,
-    sum_variables,
-    unzip_parts,
-)
+from keras_bfn._parts import check_event_shape, map_parts, sum_parts, sum_variables, unzip_parts
 from keras_bfn._sameness import Programs
 from keras_bfn._typing import (
     ArrayLike,
@@ -105,7 +96,7 @@ class Trainer(WholeSteps, keras.Model):
 
     def fit_in_whole_steps(self, arguments: dict[str, Any]) -> keras.callbacks.History:
         """Calls `fit` of Keras; if it fails, the state after the last complete step is kept."""
-        self.build_optimizer()
+        _keras.build_optimizer(self)
         with whole_steps(self, self.optimizer):
             history = super().fit(**arguments)
         if getattr(self.optimizer, "inner_optimizer", self.optimizer).use_ema:  # type: ignore[union-attr]
@@ -259,8 +250,7 @@ class BayesianFlowNetwork(Trainer):
 
         inputs = self.signature.inputs
         if event_shape is None and inputs is not None:
-            check_names(flow, inputs["theta"], "network.input['theta']")
-            event_shape = map_parts(lambda theta: theta.shape[1:-1], inputs["theta"])
+            event_shape = self.signature.infer_event_shape(flow)
         self.event_shape = None if event_shape is None else check_event_shape(flow, event_shape)
         self._condition_dtypes = None  # unknown, unless the network is built for a condition
         if inputs is not None:
@@ -289,10 +279,10 @@ class BayesianFlowNetwork(Trainer):
 
     def build(self, input_shape: Any) -> None:
         """Creates the weights of an unbuilt network, and checks its output."""
-        conditional = isinstance(input_shape, (tuple, list)) and isinstance(
+        is_pair = not isinstance(input_shape, dict) and isinstance(
             input_shape[0], (tuple, list, dict)
         )
-        data_shape, condition_shape = input_shape if conditional else (input_shape, None)
+        data_shape, condition_shape = input_shape if is_pair else (input_shape, None)
         if self.event_shape is None:
             event_shape = map_parts(lambda shape: shape[1:], data_shape)
             self.event_shape = check_event_shape(self.flow, event_shape)
@@ -379,7 +369,7 @@ class BayesianFlowNetwork(Trainer):
         >>> model.compile("adamw", loss=keras_bfn.losses.DiscreteTimeLoss(num_steps=20))
         """
         loss = losses.get(loss, self.flow)
-        optimizer = arguments.check_compilation(optimizer, **kwargs)
+        optimizer = arguments.check_compilation(optimizer, kwargs)
         loss_weights = arguments.check_loss_weights(loss_weights, self.flow)
         self.num_repeats = check_int("num_repeats", num_repeats, 1)
         self.order = check_order(self, order)
@@ -533,9 +523,9 @@ class BayesianFlowNetwork(Trainer):
         """Returns the loss in nats per variable, and updates the metrics when evaluating."""
         if sample_weight is None and y is not None:
             check_no_targets(y)
-        counts, of_examples = count_variables(y_pred["data"], y_pred.get("mask"), sample_weight)
-        data, counted, nats = y_pred["data"], counts, {}
-        num_repeats = 1 if training else self.num_repeats
+        data, num_repeats, nats = y_pred["data"], 1 if training else self.num_repeats, {}
+        counts, of_examples = count_variables(data, y_pred.get("mask"), sample_weight)
+        counted = counts
         if num_repeats > 1:
             data, counted = repeat((data, counted), num_repeats)
         for name in TRAINED if training else EVALUATED:
@@ -636,7 +626,7 @@ class BayesianFlowNetwork(Trainer):
         x, mask = fill_missing_variables(self.flow, x, self.allow_missing)
         outputs = {"data": x, "weights": {}} | ({} if mask is None else {"mask": mask})
         seed, num_repeats = self.seed_generator, 1 if training else self.num_repeats
-        batch_size = ops.shape(of_any_part(x))[0]
+        batch_size = ops.shape(keras.tree.flatten(x)[0])[0]
         if training and self.condition_dropout and condition is not None:
             condition = conditions.cast_conditions(self, condition)
             rates = self.condition_dropout
@@ -646,29 +636,21 @@ class BayesianFlowNetwork(Trainer):
         for name in TRAINED if training else EVALUATED:
             loss = getattr(self, f"{name}_loss")
             if training and self.times == "variables":
-                state = states.draw_state(
-                    self.orders, self.flow, self.event_shape, loss, batch_size, mask, seed
-                )
+                given = self.orders, self.flow, self.event_shape
+                state = states.draw_state(*given, loss, batch_size, mask, seed)
             else:
                 u = losses.stratified_uniform(batch_size, seed)
                 for i in range(1, num_repeats):
                     u = ops.concatenate([u, losses.stratified_uniform(batch_size, seed) + i])
                 u = u / num_repeats  # each repeat in its own part of [0, 1)
+                state = states.State(loss.times(u))
                 if self.times == "variables":
                     noise = self.order.draw_noise(self.event_shape, ops.shape(u)[0], seed)
-                    in_one_pass = is_in_one_pass(self, self.order)
-                    state = states.scored_state(
-                        self.order, in_one_pass, name, loss, u, noise, x, mask
-                    )
-                else:
-                    state = states.State(loss.times(u))
+                    how = self.event_shape, self.order, is_in_one_pass(self, self.order)
+                    state = states.scored_state(*how, name, loss, u, x, mask, noise)
             if self.times == "variables":
                 outputs["weights"][name] = state.messages, state.told
-            t, known, _, _, causal = state
-            s = self.sample_evidence(x, t, known)
-            outputs[name] = self.predict_params(
-                s, t, condition, training, mask, known=known, causal=causal
-            )
+            outputs[name] = predictions.predict(self, state, x, condition, training, mask)
         return outputs
 
     def sample_evidence(
@@ -751,7 +733,7 @@ class BayesianFlowNetwork(Trainer):
         if self.signature.takes_mask:
             inputs["mask"] = map_parts(observed, theta, mask)
         if self.signature.takes_causal:
-            nowhere = ops.zeros((ops.shape(of_any_part(theta))[0],), "bool")
+            nowhere = ops.zeros(ops.shape(keras.tree.flatten(theta)[0])[:1], "bool")
             inputs["causal"] = nowhere if causal is None else causal
         if self.signature.takes_jumps:
             if t_next is None:
@@ -830,9 +812,9 @@ class BayesianFlowNetwork(Trainer):
         >>> nats = model.code_length(images, num_steps=100)
         >>> (nats["transmission"] + nats["reconstruction"]).mean()
         """
-        loss = (
-            losses.ContinuousTimeLoss() if num_steps is None else losses.DiscreteTimeLoss(num_steps)
-        )
+        loss = losses.ContinuousTimeLoss()
+        if num_steps is not None:
+            loss = losses.DiscreteTimeLoss(num_steps)
         nats, given = scoring.score(
             self, x, loss, num_repeats, batch_size, seed, verbose, order, given, sample_weight
         )
@@ -1122,7 +1104,7 @@ class BayesianFlowNetwork(Trainer):
         length = windows.check_length(length, window, options)
         stride = windows.check_stride(stride, window, window)
         samples = self.generate(num_samples, num_steps, **options)
-        tokens = pick_part(part, self.flow, samples)[1]
+        tokens = samples if part is None else samples[part]
         if length != window:
             first_only = "sampler", "given", "latents", "lengths"
             options = {name: value for name, value in options.items() if name not in first_only}

@@ -57,9 +57,7 @@ class Order(Immutable):
         """Returns the number of groups in examples of this shape, or of a dict of parts' shapes."""
         raise lacks(self, "count_groups")
 
-    def groups(
-        self, event_shape: Parts[Shape], noise: Tensor = None, open: Parts[Tensor] | None = None
-    ) -> Nest:
+    def groups(self, event_shape: Parts[Shape], noise: Tensor = None, open: Nest = None) -> Nest:
         """Returns each variable's group.
 
         Args:
@@ -107,9 +105,7 @@ class Together(Order):
     def count_groups(self, event_shape: Parts[Shape]) -> int:
         return 1
 
-    def groups(
-        self, event_shape: Parts[Shape], noise: Tensor = None, open: Parts[Tensor] | None = None
-    ) -> Nest:
+    def groups(self, event_shape: Parts[Shape], noise: Tensor = None, open: Nest = None) -> Nest:
         return map_parts(lambda shape: np.zeros((1, *shape), "int32"), event_shape)
 
 
@@ -138,9 +134,7 @@ class Random(Order):
     def count_groups(self, event_shape: Parts[Shape]) -> int:
         return self.num_groups or number_of_variables(event_shape)
 
-    def groups(
-        self, event_shape: Parts[Shape], noise: Tensor = None, open: Parts[Tensor] | None = None
-    ) -> Nest:
+    def groups(self, event_shape: Parts[Shape], noise: Tensor = None, open: Nest = None) -> Nest:
         size, num_closed = number_of_variables(event_shape), 0.0
         if open is not None:  # variables that are not sent come first and are not counted
             is_open = ops.cast(join(open, event_shape), "float32")
@@ -178,9 +172,7 @@ class LeftToRight(Order):
     def count_groups(self, event_shape: Parts[Shape]) -> int:
         return -(-number_of_variables(event_shape) // self.block_size)
 
-    def groups(
-        self, event_shape: Parts[Shape], noise: Tensor = None, open: Parts[Tensor] | None = None
-    ) -> Nest:
+    def groups(self, event_shape: Parts[Shape], noise: Tensor = None, open: Nest = None) -> Nest:
         numbers = np.arange(number_of_variables(event_shape), dtype="int32")[None]
         return cut(numbers // self.block_size, event_shape)
 
@@ -241,9 +233,7 @@ class Groups(Order):
     def count_groups(self, event_shape: Parts[Shape] | None) -> int:
         return 1 + max(int(np.max(part)) for (part,) in list_parts(self.numbers))
 
-    def groups(
-        self, event_shape: Parts[Shape], noise: Tensor = None, open: Parts[Tensor] | None = None
-    ) -> Nest:
+    def groups(self, event_shape: Parts[Shape], noise: Tensor = None, open: Nest = None) -> Nest:
         def of_shape(numbers, shape):
             return np.broadcast_to(np.asarray(numbers, "int32"), (1, *shape))
 
@@ -272,9 +262,8 @@ def number_of_variables(event_shape):
 
 def join(values, event_shape):
     """Flattens values per variable, an array or a dict of one per part, to `(batch, variables)`."""
-    flat = [
-        ops.reshape(part, (-1, math.prod(shape))) for shape, part in list_parts(event_shape, values)
-    ]
+    parts = list_parts(event_shape, values)
+    flat = [ops.reshape(part, (-1, math.prod(shape))) for shape, part in parts]
     return ops.concatenate(flat, axis=1) if len(flat) > 1 else flat[0]
 
 

@@ -83,9 +83,9 @@ FAULTS = [
         ("forms",),
         more=(
             (
-                "        x, mask = _fill_in_parts(model, x, mask)\n",
-                "        x, mask = _fill_in_parts(model, x, mask)\n"
-                "    came = map_parts(lambda x: to_numpy(x).dtype, x)\n",
+                "    x, mask = check_partly_known(model, x, mask)\n",
+                "    came = map_parts(lambda x: np.asarray(x).dtype, x)\n"
+                "    x, mask = check_partly_known(model, x, mask)\n",
             ),
         ),
     ),
@@ -110,22 +110,15 @@ FAULTS = [
         ("forms",),
     ),
     Fault(
-        "the rows that fill the last batch are counted, and others lost, in `code_length`",
-        "inference/scoring.py",
-        "[:, : self.num]",
-        "[:, -self.num :]",
+        "the rows that fill the last batch are returned, and others lost",
+        "inference/program.py",
+        "% size < self.num\n",
+        "% size >= size - self.num\n",
         ("forms", "weights"),
     ),
     Fault(
-        "the rows that fill the last batch are returned, and others lost, by samplers",
-        "inference/program.py",
-        "lambda values: values[:num], outputs)\n",
-        "lambda values: values[-num:], outputs)\n",
-        ("forms",),
-    ),
-    Fault(
         "conditions of the second batch are those of the first, in `code_length`",
-        "inference/scoring.py",
+        "inference/program.py",
         "lambda values: values[rows], self.inputs)\n",
         "lambda values: values[rows] if values.ndim > 1 else values[: len(rows)], self.inputs)\n",
         ("forms",),
@@ -146,9 +139,9 @@ FAULTS = [
     ),
     Fault(
         "the network is shown what is missing",
-        "models/bayesian_flow_network.py",
-        "s, t, condition, training, mask, known=known, causal=causal\n",
-        "s, t, condition, training, known=known, causal=causal\n",
+        "predictions.py",
+        "condition, training, mask, known=state.known, causal=state.causal\n",
+        "condition, training, known=state.known, causal=state.causal\n",
         ("weights",),
     ),
     Fault(
@@ -182,8 +175,8 @@ FAULTS = [
     Fault(
         "files lack how often `evaluate` repeats",
         "models/bayesian_flow_network.py",
-        'config["num_repeats"] = self.num_repeats\n',
-        'config["num_repeats"] = 1\n',
+        '"num_repeats", "order")}\n',
+        '"order")} | {"num_repeats": 1}\n',
         ("saving",),
     ),
     Fault(
