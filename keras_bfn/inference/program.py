@@ -364,5 +364,6 @@ def room_for(num_steps):
 
 def check_batch_size(batch_size, num_examples, num_rows=1):
     """Returns the batch size, in examples of `num_rows` rows each; at most all examples."""
-    batch_size = max(1, DEFAULT_ROWS // num_rows) if batch_size is None else batch_size
+    if batch_size is None:
+        return min(max(1, DEFAULT_ROWS // num_rows), num_examples)
     return min(check_int("batch_size", batch_size, 1), num_examples)
