@@ -467,7 +467,7 @@ class BayesianFlowNetwork(Trainer):
             return_dict: bool. As in Keras.
 
         Returns:
-            As in Keras: the mean loss so far.
+            As in Keras: the loss of this batch.
 
         Raises:
             ValueError: if the data do not suit the model.
@@ -491,7 +491,7 @@ class BayesianFlowNetwork(Trainer):
         sample_weight: Parts[ArrayLike] | None = None,
         return_dict: bool = False,
     ) -> Any:
-        """Scores one batch; the metrics cover all batches since they were last reset.
+        """Scores one batch. As in Keras, the metrics are those of this batch alone.
 
         Args:
             x, y, sample_weight, return_dict: as in `train_on_batch`.

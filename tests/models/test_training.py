@@ -7,9 +7,17 @@ import numpy as np
 import pytest
 
 import keras_bfn
+from keras_bfn import _keras
 from tests.backends import everywhere
 from tests.injected_noise import injected_noise
-from tests.models.small import FLOWS, ConditionNetwork, make_data, make_model, predict_at
+from tests.models.small import (
+    EVENT_SHAPE,
+    FLOWS,
+    ConditionNetwork,
+    make_data,
+    make_model,
+    predict_at,
+)
 from tests.models.states import renewable
 
 
@@ -88,6 +96,17 @@ def test_evaluate_reports_loss_reconstruction_and_bits_per_dim_of_their_sum(name
     total = logs["loss"] + logs["reconstruction"]
     np.testing.assert_allclose(logs["bits_per_dim"], total / np.log(2), rtol=1e-5)
     np.testing.assert_allclose(logs["nats_per_example"], 16 * total, rtol=1e-5)
+
+
+def test_metrics_of_a_batch_are_of_that_batch_alone(fresh):
+    model, x = fresh(), np.zeros((8, *EVENT_SHAPE), "int32")
+
+    def score(x):
+        with _keras.seeded(model.seed_generator, 0):
+            return model.test_on_batch(x, return_dict=True)
+
+    zeros, ones, again = score(x), score(x + 1), score(x)
+    assert zeros == again != ones
 
 
 def test_training_reports_the_loss_and_validation_everything(fresh):
