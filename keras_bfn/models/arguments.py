@@ -1,6 +1,7 @@
 """Checks of the arguments of `compile`, `fit` and similar methods, before Keras receives them."""
 
 import inspect
+from collections.abc import Iterator
 
 import keras
 
@@ -107,6 +108,12 @@ def fit_arguments(model, method, *args, **kwargs):
         ValueError: if an argument is wrong, or the model is not compiled.
     """
     arguments = _bind(model, method, *args, **kwargs)
+    for name, steps in (("x", "steps_per_epoch"), ("validation_data", "validation_steps")):
+        is_repeated = arguments.get(steps) is None and arguments.get("epochs", 1) > 1
+        if is_repeated and isinstance(arguments.get(name), Iterator):
+            # Keras 3.15 would repeat its first two batches only.
+            expected = f"must not be an iterator, which ends, for several epochs without `{steps}`"
+            raise refusal(name, expected, type(arguments[name]).__name__)
     _prepare(model, arguments)
     validation_data = arguments.get("validation_data")
     if validation_data is not None:

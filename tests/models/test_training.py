@@ -130,6 +130,14 @@ def test_a_generator_loses_no_batch_to_the_check(fresh):
     assert seen == [0, 1, 2]
 
 
+@pytest.mark.parametrize("name", ["x", "validation_data"])
+def test_an_iterator_cannot_serve_several_epochs(name, fresh):
+    x = make_data(FLOWS["binary"]())
+    data = {"x": x, name: ((x[i : i + 8],) for i in range(0, 24, 8))}
+    with pytest.raises(ValueError, match=f"`{name}` must not be an iterator"):
+        fresh().fit(**data, epochs=2, verbose=0)
+
+
 def test_sample_weights_weigh_examples(fresh):
     x = make_data(FLOWS["binary"]())
     kwargs = {"batch_size": 24, "verbose": 0, "return_dict": True}
