@@ -194,6 +194,8 @@ def resolve_identifier(name, identifier, base_class, known):
 
 def to_numpy(x: Any, name: str = "x") -> np.ndarray:
     """Returns an array, a tensor, a list or a frame as a numpy array that every backend accepts."""
+    if np.ma.is_masked(x):
+        raise mismatch(name, "must mark missing values by NaN, or -1 in integers", "a masked array")
     try:
         x = keras.ops.convert_to_numpy(x) if keras.ops.is_tensor(x) else np.asarray(x)
         if x.dtype == object:  # as for nullable columns of pandas

@@ -97,7 +97,9 @@ def test_arrays_have_a_dtype_that_every_backend_has(x, dtype):
     assert found.tolist() == keras.ops.convert_to_numpy(x).tolist()
 
 
-@pytest.mark.parametrize("x", [[[1], [1, 2]], np.array([2**63], "uint64")])
+@pytest.mark.parametrize(
+    "x", [[[1], [1, 2]], np.array([2**63], "uint64"), np.ma.array([1, 2], mask=[False, True])]
+)
 def test_what_is_no_array_of_such_numbers_is_refused(x):
     with pytest.raises(ValueError, match="`it` must"):
         to_numpy(x, "it")
