@@ -217,8 +217,8 @@ class Codec:
             verbose: as in `compress`.
 
         Returns:
-            An array of the shape, values and dtype of what was compressed, or a dict of the parts'
-            arrays.
+            An array of the shape, values and dtype of what was compressed (int64 for uint64), or a
+            dict of the parts' arrays.
 
         Raises:
             CodecError: if `data` is not a complete and undamaged file of this format, or the model,
