@@ -53,7 +53,7 @@ def train_model(args, symbols, train):
 
     def draw():
         for x in molecules.draw_batches(train, RECIPE, None, args.seed):
-            yield x, condition_of(logp_of(symbols.decode(x)))
+            yield ((x, condition_of(logp_of(symbols.decode(x)))),)
 
     budget = callbacks.TimeBudget(args.seconds, clock="processor")
     model.fit(draw(), steps_per_epoch=100, epochs=10**6, shuffle=False, callbacks=[budget])
