@@ -42,7 +42,7 @@ def self_attention(query_key_value, num_heads, rotary=False, mask=None, causal=N
         mask = ops.logical_or(seen, ops.eye(positions, dtype="bool"))
     if causal is not None:
         earlier = np.tril(np.ones((positions, positions), "bool"))
-        seen = ops.logical_or(~causal[:, None, None, None], earlier)
+        seen = ops.logical_or(ops.logical_not(causal)[:, None, None, None], earlier)
         mask = seen if mask is None else ops.logical_and(mask, seen)
     attended = attend(query, key, value, mask)
     return ops.reshape(attended, (-1, positions, size // 3))

@@ -89,3 +89,14 @@ def test_a_quantised_window_sees_what_a_convolution_does(case, seed):
     assert "int8" in {keras.backend.standardize_dtype(w.dtype) for w in block.weights}
     after = keras.ops.convert_to_numpy(block.dense_widen(x))
     assert np.abs(after - before).max() < 0.03 * np.abs(before).max()
+
+
+def test_causal_sequences_may_be_marked_by_integers():
+    block = TransformerBlock(2, kernel_size=3)
+    block.build(SEQUENCES.shape)
+    randomize(block)
+    by_bools, by_integers = (
+        ops.convert_to_numpy(block(SEQUENCES, causal=np.array([1, 0], dtype)))
+        for dtype in ("bool", "int32")
+    )
+    np.testing.assert_array_equal(by_integers, by_bools)
