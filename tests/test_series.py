@@ -266,6 +266,17 @@ def test_a_series_that_does_not_change_stays(monthly):
 
 
 @pytest.mark.once
+def test_a_season_that_repeats_exactly_goes_on():
+    keras.utils.set_random_seed(0)
+    sold = np.array([[1.0], [50.0]]) * (2 + np.sin(np.arange(66) / 3 * np.pi))
+    sizes = {"width": 64, "num_blocks": 1, "dropout": 0.0}
+    model = series.make_model(sold, 6, season=6, **sizes, seed=0)
+    train(model, model.windows(sold, 5000, seed=0), steps=200)
+    error = model.sample_paths(sold[:, :60], 50, seed=0) - sold[:, None, 60:]
+    assert (np.abs(error).mean(axis=(1, 2)) < 0.15 * sold.std(axis=1)).all()
+
+
+@pytest.mark.once
 def test_a_level_far_above_the_changes_does_not_change_the_scaled_numbers():
     x = 5.0 * autoregressive(20, 80, seed=0)[0]
     model = series.make_model(x, HORIZON, CONTEXT, width=8, num_blocks=1, seed=0)

@@ -14,7 +14,7 @@ from keras_bfn.distributions import Delta, DiscretizedNormal, Distribution, Norm
 from keras_bfn.distributions.discrete import bin_number
 from keras_bfn.flows import scaling
 from keras_bfn.flows.flow import Flow, expand
-from keras_bfn.flows.joint_normal import LEAST_STD, JointNormal
+from keras_bfn.flows.joint_normal import JointNormal
 from keras_bfn.flows.priors import check_prior_shape
 from keras_bfn.flows.scaling import check_scaling, check_scaling_shape
 from keras_bfn.schedules import ExponentialSchedule, Schedule
@@ -23,6 +23,8 @@ NormalPrior: TypeAlias = ArrayLike | tuple[ArrayLike, ArrayLike] | JointNormal |
 
 # Before this time there is no evidence, and predicted noise does not determine the data.
 T_MIN = 1e-6
+# Of a fitted prior: a narrower one hides the evidence, from which networks learn to predict noise.
+LEAST_STD = 0.05
 # Numbers that are known better, below a standard deviation of 1e-6, are lost in float32 evidence:
 # at 1e14, costs are 0.1 nats too large, and at 1e16 several nats.
 MOST_ACCURACY = 2e12

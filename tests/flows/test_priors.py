@@ -149,7 +149,7 @@ def test_fitted_priors_are_the_datas():
     grey = flows.fit_prior(DiscretizedFlow(4), np.array([[0, 3], [0, 3]]))
     assert_allclose(grey.prior, [0, 0.75])
     constant = flows.fit_prior(ContinuousFlow(), np.full((3, 2), 0.5))
-    assert_allclose(constant.prior, [0.5, 0.01])
+    assert_allclose(constant.prior, [0.5, 0.05])
     for flow in (shared, fitted):  # models and compiled programs depend on it
         with pytest.raises(ValueError, match="read-only"):
             flow.prior[0] = 1.0
@@ -243,7 +243,7 @@ def test_what_is_missing_is_not_counted():
     assert_allclose(own[3], np.array([1.5, 1.5, 0.5]) / 3.5, rtol=1e-6)
     numbers = np.array([[0.25, np.nan], [np.nan, -0.5], [0.75, -0.5]])
     for per_variable, expected in (
-        (True, [[0.5, -0.5], [0.25, 0.01]]),
+        (True, [[0.5, -0.5], [0.25, 0.05]]),
         (False, [np.nanmean(numbers), np.nanstd(numbers)]),
     ):
         fitted = flows.fit_prior(ContinuousFlow(), numbers, per_variable)
