@@ -30,10 +30,13 @@ SAMPLERS = {
     "ancestral": "ancestral",
     "sde1": "sde1",
     "sde2": "sde2",
+    "sde2, noise 2": SDE2Sampler(noise=2.0),
+    "sde2, noise 4": SDE2Sampler(noise=4.0),
     "ode1": "ode1",
     "ode2": "ode2",
     "ancestral, log beta": AncestralSampler(start=0.02, spacing="log_beta"),
     "sde2, log beta": SDE2Sampler(start=0.02, spacing="log_beta"),
+    "sde2, noise 2, log beta": SDE2Sampler(2.0, start=0.02, spacing="log_beta"),
     "ode2, log beta": ODE2Sampler(start=0.02, spacing="log_beta"),
 }
 BATCH_SIZE = 500
@@ -59,7 +62,7 @@ def mnist_data(data_dir):
 def measure_samplers(model, quality, condition, num_samples, rounds, names, all_calls):
     """Prints one row per sampler, and returns the distances by sampler and number of calls."""
     print(f"\nFréchet distance by network calls, {num_samples} samples, mean of {rounds} rounds:")
-    print(f"{'':<22}" + "".join(f"{calls:>9}" for calls in all_calls), flush=True)
+    print(f"{'':<26}" + "".join(f"{calls:>9}" for calls in all_calls), flush=True)
     distances = {}
     for name in names:
         for calls in all_calls:
@@ -78,7 +81,7 @@ def measure_samplers(model, quality, condition, num_samples, rounds, names, all_
             distances[name, calls] = np.mean(values)
         row = "".join(f"{distances[name, calls]:>9.3f}" for calls in all_calls)
         imbalance = quality.class_imbalance(samples)
-        print(f"{name:<22}{row}    class imbalance at {calls}: {imbalance:.3f}", flush=True)
+        print(f"{name:<26}{row}    class imbalance at {calls}: {imbalance:.3f}", flush=True)
     return distances
 
 
