@@ -52,7 +52,7 @@ def code(chain, receiver, x):
 def measure(model, x, num_steps, num_rounds):
     chain = Chain(model.flow, num_steps, resolution=0.25)
     condition = condition_inputs(model, None, len(x)).get("condition")
-    receiver = Receiver(model, chain, len(x), condition, None, orders.Together(), None)
+    receiver = Receiver(model, len(x), chain, condition, None, orders.Together(), None)
     code(chain, receiver, x)  # compiles
     there, back, network = np.median([code(chain, receiver, x) for _ in range(num_rounds)], axis=0)
     return len(x) / there, len(x) / back, network / (there + back)
