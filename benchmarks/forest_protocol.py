@@ -11,7 +11,8 @@ rows that begin with "here" are measured, the others are read from the folder:
 - generation: the Wasserstein-1 distances of five sets of generated rows from held-out and from
   training rows. Each set has as many rows as there are training rows. Distances are L1, with
   numbers scaled to [0, 1]. "Training rows" are these rows themselves, "oracle" in the folder.
-  "Deterministic" rows are sampled by `"ode2"`, "narrower" ones from latents times 0.85;
+  "Noise" is that of the sampler, 1 if it is not named. "Deterministic" rows are sampled by
+  `"ode2"`, "narrower" ones from latents times 0.85;
 - near, copies: the fraction of generated rows that are nearer to a training row than the median
   held-out row, which is a half for rows as new as those, and the fraction that equal a training
   row;
@@ -39,13 +40,20 @@ from sklearn.preprocessing import StandardScaler
 from benchmarks.forest_measures import absolute_errors, random_cells, to_points, transport_distance
 from benchmarks.report import print_rows
 from benchmarks.table_measures import nearness
+from keras_bfn.samplers import SDE2Sampler
 from keras_bfn.tables import Number, Table
 
 BATCH = 64
 HIDDEN = 0.2
 SETS = 5  # of generated rows, and of imputed rows
 MEDIAN_DRAWS = 39
-WAYS = {"model": None, "model, deterministic": 1.0, "model, narrower": 0.85}  # scales of latents
+WAYS = {  # samplers, or scales of the latents of "ode2"
+    "model": SDE2Sampler(),
+    "model, noise 2": SDE2Sampler(2.0),
+    "model, noise 3": SDE2Sampler(3.0),
+    "model, deterministic": 1.0,
+    "model, narrower": 0.85,
+}
 TABLES = {
     "iris": load_iris,
     "wine": load_wine,
@@ -89,13 +97,13 @@ def train_model(df, seed, args, **columns):
     return model, time.process_time() - start
 
 
-def sample_rows(model, num, scale, seed):
-    """Samples rows, deterministically from latents times `scale` unless that is None."""
-    if scale is None:
-        return model.sample(num, seed=seed)
+def sample_rows(model, num, way, seed):
+    """Samples rows by a sampler, or deterministically from latents times a scale."""
+    if isinstance(way, SDE2Sampler):
+        return model.sample(num, sampler=way, seed=seed)
     rng = np.random.default_rng(seed)
     latents = {
-        name: scale
+        name: way
         * math.sqrt(flow.gain)
         * rng.standard_normal((num, *model.event_shape[name], flow.embedding_size))
         for name, flow in model.flow.items()
@@ -116,9 +124,9 @@ def measure_generation(name, seed, args):
     points, new = to_points(train, train), to_points(test, train)
     frames = [to_frame(rows) for rows in (train, test)]
     found = {}
-    for who, scale in {"training rows": None, **WAYS}.items():
+    for who, way in {"training rows": None, **WAYS}.items():
         if who in WAYS:
-            sets = [sample_rows(model, len(train), scale, draw) for draw in range(SETS)]
+            sets = [sample_rows(model, len(train), way, draw) for draw in range(SETS)]
         else:
             sets = frames[:1]
         drawn = [to_points(to_rows(rows), train) for rows in sets]
@@ -139,10 +147,14 @@ def measure_imputation(name, seed, args):
     df = to_frame(shown)
     by_chance = {name: Number(nullable=False) for name in df.columns[:-1]}
     model, seconds = train_model(df, seed, args, **by_chance)
-    draws = np.stack([to_rows(x) for x in model.impute(df, num_draws=MEDIAN_DRAWS, seed=seed)])
+    draws = {}
+    for noise in (1.0, 2.0):
+        found = model.impute(df, num_draws=MEDIAN_DRAWS, sampler=SDE2Sampler(noise), seed=seed)
+        draws[noise] = np.stack([to_rows(x) for x in found])
     guesses = {
-        "model": draws[:SETS],
-        "model, median": np.median(draws, axis=0)[None],
+        "model": draws[1.0][:SETS],
+        "model, noise 2": draws[2.0][:SETS],
+        "model, median": np.median(draws[1.0], axis=0)[None],
         "nearest row": nearest_row(shown)[None],
     }
     found = {}

@@ -22,7 +22,8 @@ class JointNormal(Immutable):
     As a flow's `prior`, it makes the input distribution of each variable the exact posterior given
     the evidence about *all* variables, if the data are normal. A network then has to learn only
     what means and covariances do not capture. The evidence, the messages and their cost are the
-    same. Units are those of e(x).
+    same. Units are those of e(x). Use it with `prediction="residual"`: with `"noise"`, a network
+    cannot learn directions in which the data hardly vary.
 
     Args:
         mean: array of shape `(size,)`.
