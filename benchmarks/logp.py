@@ -94,9 +94,9 @@ def by_condition(model, asked, args):
 
 
 def by_guidance(model, regressor, symbols, asked, args):
-    def log_likelihood(data):
+    def log_likelihood(data):  # Student's t: its gradient is bounded
         found = regressor(data, training=False)[:, 0]
-        return -0.5 * ops.square((found - asked) / args.noise_of_logp)
+        return -2.0 * ops.log1p(ops.square((found - asked) / args.noise_of_logp))
 
     likelihood = guidance.Guidance(log_likelihood, scale=args.scale)
     return model.generate_text(
@@ -122,10 +122,10 @@ def main(args=None):
     parser.add_argument("--num", type=int, default=250, help="samples for each value")
     parser.add_argument("--scale", type=float, default=1.0, help="of the condition or the guidance")
     parser.add_argument("--temperature", type=float, default=1.0, help="of the sampler")
-    parser.add_argument("--noise", type=float, default=8.0, help="of the guided sampler")
+    parser.add_argument("--noise", type=float, default=4.0, help="of the guided sampler")
     parser.add_argument("--noise-of-logp", type=float, default=0.3, help="of the regressor")
     parser.add_argument("--syntax", type=float, default=2.0, help="scale of guidance by syntax")
-    parser.add_argument("--steps", type=int, default=100, help="of the guided sampler")
+    parser.add_argument("--steps", type=int, default=50, help="of the guided sampler")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(args)
     symbols, train, _, _ = molecules.load(args.data)
@@ -145,11 +145,11 @@ def main(args=None):
         valid = found[~np.isnan(found)]
         share = len(valid) / len(found)
         error = 100 * math.sqrt(share * (1 - share) / len(found))
-        print(
-            f"logP {asked}: {100 * share:.1f} +- {error:.1f}% valid, mean {valid.mean():.2f} +- "
-            f"{valid.std() / math.sqrt(len(valid)):.2f}, deviation {valid.std():.2f}",
-            flush=True,
-        )
+        print(f"logP {asked}: {100 * share:.1f} +- {error:.1f}% valid", end="")
+        if len(valid):
+            error = valid.std() / math.sqrt(len(valid))
+            print(f", mean {valid.mean():.2f} +- {error:.2f}, deviation {valid.std():.2f}", end="")
+        print(flush=True)
 
 
 if __name__ == "__main__":

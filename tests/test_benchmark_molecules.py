@@ -6,7 +6,7 @@ import gzip
 import numpy as np
 import pytest
 
-from benchmarks import molecules
+from benchmarks import logp, molecules
 from keras_bfn import datasets
 
 pytestmark = pytest.mark.once("jax")
@@ -73,3 +73,24 @@ def test_a_model_is_trained_and_sampled_in_all_ways(kind, data, tmp_path, capsys
     assert {file.stem for file in shown.iterdir()} == names
     for file in shown.iterdir():
         assert len(file.read_text().split("\n")) == 5
+
+
+def test_the_logp_of_a_molecule_is_that_of_crippen():
+    pytest.importorskip("rdkit")
+    ethanol, invalid = logp.logp_of(["CCO", "C("])
+    assert ethanol == pytest.approx(-0.0014, abs=1e-4)
+    assert np.isnan(invalid)
+    np.testing.assert_allclose(logp.condition_of(np.array([logp.MEAN + logp.STD])), [[1.0, 1.0]])
+
+
+@pytest.mark.slow
+def test_a_logp_is_asked_for_by_condition_and_by_guidance(data, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("rdkit")
+    small = {"width": 16, "batch": 4, "layers": 1, "heads": 2, "order": 1}
+    monkeypatch.setattr(logp, "RECIPE", logp.RECIPE | small)
+    path = tmp_path / "model.keras"
+    options = ["--load", str(path), "--num", "40", "--steps", "2"]
+    logp.main([str(data), "--train", str(path), "--seconds", "5", *options])
+    logp.main([str(data), "--regressor", *options])
+    rows = [row for row in capsys.readouterr().out.splitlines() if row.startswith("logP ")]
+    assert [float(row.split()[1].rstrip(":")) for row in rows] == [*logp.ASKED, *logp.ASKED]
