@@ -63,7 +63,8 @@ class VonMises(Distribution):
         natural = ops.where(self.natural == 0.0, 0.0, self.natural)  # -0.0 would give pi
         return ops.arctan2(natural[..., 1], natural[..., 0])
 
-    mode = mean
+    def mode(self) -> Tensor:
+        return self.mean()
 
     def mean_vector(self) -> Tensor:
         """Returns the mean of (cos x, sin x), of shape `(batch, *event_shape, 2)`.

@@ -77,7 +77,8 @@ class CircularFlow(Flow):
         x = ops.cast(x, "float32")
         return ops.stack([ops.cos(x), ops.sin(x)], axis=-1)
 
-    sure_data = embed
+    def sure_data(self, x: Tensor) -> Tensor:
+        return self.embed(x)
 
     def input_params(self, s: Tensor, beta: Tensor) -> Tensor:
         s = ops.convert_to_tensor(s)

@@ -144,7 +144,8 @@ class DiscreteFlow(Flow):
         x = ops.expand_dims(ops.cast(x, "int32"), axis=-1)
         return ops.cast(ops.equal(x, ops.arange(self.num_classes, dtype="int32")), "float32")
 
-    sure_data = embed
+    def sure_data(self, x: Tensor) -> Tensor:
+        return self.embed(x)
 
     def input_params(self, s: Tensor, beta: Tensor) -> Tensor:
         if isinstance(self.prior, MarkovChain):

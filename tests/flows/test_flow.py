@@ -5,9 +5,10 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import integrate, special, stats
 
-from keras_bfn.flows import DiscreteFlow, DiscretizedFlow
+from keras_bfn.flows import CircularFlow, DiscreteFlow, DiscretizedFlow
 from tests import exact
 from tests.flows.remaining import FLOWS, centres, data, every_flow
+from tests.tensors import to_numpy
 
 
 def binary_cost(prior, mean):
@@ -63,3 +64,16 @@ def test_remaining_cost_falls_to_nothing_in_the_shape_of_the_accuracies(flow, x)
     assert cost.dtype == "float64"
     assert np.all(np.diff(np.ravel(cost)) <= 0)
     assert cost[1, -1] < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("kind", "argument"), [(DiscreteFlow, {"num_classes": 3, "beta_1": 1.0}), (CircularFlow, {})]
+)
+def test_sure_data_follow_the_embedding_of_a_subclass(kind, argument):
+    class Turned(kind):
+        def embed(self, x):
+            return -super().embed(x)
+
+    x = np.array([0, 1, 2])
+    expected = -to_numpy(kind(**argument).embed(x))
+    assert_allclose(to_numpy(Turned(**argument).sure_data(x)), expected)
