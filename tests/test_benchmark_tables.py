@@ -13,6 +13,7 @@ from benchmarks import (
     tables,
 )
 from keras_bfn import flows
+from keras_bfn.samplers import SDE2Sampler
 
 pytestmark = pytest.mark.once
 
@@ -140,14 +141,14 @@ class Copying:
         self.options = options
         return self.df
 
-    def impute(self, df, num_draws, seed):
+    def impute(self, df, num_draws, sampler, seed):
         return num_draws * [df.fillna(0.0)]
 
 
 def test_narrower_rows_are_sampled_from_smaller_latents():
     model = Copying(None)
-    forest_protocol.sample_rows(model, 2000, None, seed=3)
-    assert model.options == {"seed": 3}
+    forest_protocol.sample_rows(model, 2000, SDE2Sampler(2.0), seed=3)
+    assert model.options == {"sampler": SDE2Sampler(2.0), "seed": 3}
     forest_protocol.sample_rows(model, 2000, 0.85, seed=3)
     latents = model.options["latents"]["numbers"]
     assert latents.shape == (2000, 5, 1)
