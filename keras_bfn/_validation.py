@@ -86,6 +86,11 @@ def check_positive(name: str, value: Any) -> float:
     return check_real(name, value, lambda x: 1.0 / LARGEST <= x <= LARGEST, expected)
 
 
+def check_at_least_0(name: str, value: Any) -> float:
+    """Returns `value` as a float, or raises a `ValueError` unless it is finite and at least 0."""
+    return check_real(name, value, lambda x: 0 <= x <= LARGEST, "a finite number of at least 0")
+
+
 def check_rate(name: str, value: Any) -> float:
     """Returns `value` as a float, or raises a `ValueError` if it is not a number in [0, 1)."""
     return check_real(name, value, lambda x: 0 <= x < 1, "a number in [0, 1)")
@@ -194,7 +199,7 @@ def resolve_identifier(name, identifier, base_class, known):
 
 def to_numpy(x: Any, name: str = "x") -> np.ndarray:
     """Returns an array, a tensor, a list or a frame as a numpy array that every backend accepts."""
-    if np.ma.is_masked(x):
+    if isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
         raise mismatch(name, "must mark missing values by NaN, or -1 in integers", "a masked array")
     try:
         x = keras.ops.convert_to_numpy(x) if keras.ops.is_tensor(x) else np.asarray(x)

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import keras
 import numpy as np
+import pandas
 import pytest
 
 from keras_bfn import _validation
@@ -95,6 +96,11 @@ def test_arrays_have_a_dtype_that_every_backend_has(x, dtype):
     assert found.dtype == np.dtype(dtype)
     assert found.dtype.isnative
     assert found.tolist() == keras.ops.convert_to_numpy(x).tolist()
+
+
+def test_missing_values_of_pandas_become_nan():
+    for x in (pandas.array([1, None], "Int64"), pandas.Series([1, None], dtype="Int64")):
+        np.testing.assert_array_equal(to_numpy(x), [1.0, np.nan])
 
 
 @pytest.mark.parametrize(

@@ -218,7 +218,7 @@ class Distiller(Trainer):
         if not self.compiled:
             raise ValueError("Call `compile` before `fit`.")
         # Keras would shuffle batches by a generator whose state is not saved.
-        return self.fit_in_whole_steps({"x": x, "shuffle": False} | kwargs)
+        return self._fit_in_whole_steps({"x": x, "shuffle": False} | kwargs)
 
     def call(self, inputs: Any, training: bool = False) -> Nest:
         student = self.student

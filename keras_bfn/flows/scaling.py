@@ -7,7 +7,14 @@ import numpy as np
 
 from keras_bfn._parts import check_names, list_parts, map_parts
 from keras_bfn._typing import ArrayLike, Parts
-from keras_bfn._validation import LARGEST, check_choice, is_number, mismatch, refusal, to_numpy
+from keras_bfn._validation import (
+    LARGEST,
+    check_at_least_0,
+    check_choice,
+    mismatch,
+    refusal,
+    to_numpy,
+)
 from keras_bfn.flows.flow import FlowT
 
 WAYS, SHARES = ("range", "deviation"), ("all", "channel", "variable")
@@ -61,8 +68,7 @@ def fit_scaling(
     """
     check_choice("by", by, WAYS)
     check_choice("per", per, SHARES)
-    if not is_number(margin) or not 0 <= margin < LARGEST:
-        raise refusal("margin", "must be a finite number of at least 0", margin)
+    check_at_least_0("margin", margin)
     check_names(flow, x)
     if not any(hasattr(part, "find_scaling") for (part,) in list_parts(flow)):
         raise refusal("flow", "must be or contain a `ContinuousFlow`", flow)

@@ -94,7 +94,7 @@ class Trainer(WholeSteps, keras.Model):
         if self.built:
             _keras.build_optimizer(self)
 
-    def fit_in_whole_steps(self, arguments: dict[str, Any]) -> keras.callbacks.History:
+    def _fit_in_whole_steps(self, arguments: dict[str, Any]) -> keras.callbacks.History:
         """Calls `fit` of Keras; if it fails, the state after the last complete step is kept."""
         _keras.build_optimizer(self)
         with whole_steps(self, self.optimizer):
@@ -414,7 +414,7 @@ class BayesianFlowNetwork(Trainer):
         >>> history = model.fit(images, epochs=2, batch_size=32, verbose=0)
         """
         checked = arguments.fit_arguments(self, super().fit, x, y, *args, **kwargs)
-        return self.fit_in_whole_steps(checked)
+        return self._fit_in_whole_steps(checked)
 
     @in_turn
     def evaluate(

@@ -12,7 +12,7 @@ from keras_bfn._parts import list_parts
 from keras_bfn._random import normal, seed_of
 from keras_bfn._typing import Array, Seed, Shape, Tensor
 from keras_bfn._validation import (
-    LARGEST,
+    check_at_least_0,
     check_bool,
     check_choice,
     check_int,
@@ -303,13 +303,12 @@ class SDE1Sampler(MessageSampler):
     normal. The state is the evidence `s`.
 
     Args:
-        noise: float, at least 0. With 1, messages only add evidence. Below 1, each step adds less
-            noise and scales the evidence up instead; above 1, it adds more noise and scales the
-            evidence down, so that errors of earlier steps are forgotten. The distribution of the
-            evidence at each time stays the same if steps are small: the standard deviation of the
-            noise is then multiplied by `noise`. With 0, there is no noise after the first step, as
-            in `ODE1Sampler`. With
-            `beta' = beta(t_next)` and `r = beta(t) / beta'`, a step is
+        noise: float, at least 0. With 1, each step only adds evidence. Below 1, it adds less noise
+            and scales the evidence up; above 1, it adds more noise and scales the evidence down, so
+            that errors of earlier steps are forgotten. If steps are small, this multiplies the
+            standard deviation of the noise by `noise`, and the distribution of the evidence at each
+            time stays the same. With 0, there is no noise after the first step, as in
+            `ODE1Sampler`. With `beta' = beta(t_next)` and `r = beta(t) / beta'`, a step is
             `s' = r^((noise^2 - 1) / 2) s + c beta' (1 - r^((1 + noise^2) / 2)) e_hat +
             sqrt(c beta' (1 - r^(noise^2))) z`.
         **kwargs: `temperature`, `top_k`, `top_p`, `end`, `start` and `spacing`, as in
@@ -329,8 +328,7 @@ class SDE1Sampler(MessageSampler):
 
     def __init__(self, noise: float = 1.0, **kwargs) -> None:
         super().__init__(**kwargs)
-        suits, expected = (lambda x: 0 <= x <= LARGEST), "a finite number of at least 0"
-        self.noise = check_real("noise", noise, suits, expected)
+        self.noise = check_at_least_0("noise", noise)
 
     def advance(
         self,
