@@ -12,7 +12,11 @@ from keras_bfn._typing import ArrayLike, Tensor
 from keras_bfn._validation import check_numbers, refusal
 from keras_bfn.flows.flow import expand
 
-LEAST_STD = 0.01  # of a fitted prior: no number is certain before any message
+# Of a fitted prior:
+LEAST_STD = 0.01  # no number is certain before any message
+FACTORS = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0)  # of correlations
+NUM_FOLDS, MOST_HELD_OUT = 5, 100  # the rows of a fold
+NUM_ITERATIONS, MOST_PRODUCTS = 10, 3e7  # of expectation maximization: some seconds
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -62,31 +66,31 @@ class JointNormal(Immutable):
     def fit(cls, x: ArrayLike) -> Self:
         """Fits the prior to rows of numbers, an array `(num, size)`, with NaN for missing numbers.
 
-        Correlations are shrunk towards zero by the fraction of them that is sampling noise: nearly
-        to zero for few rows of many numbers.
+        Means and covariances are those of the numbers that are there. If some are missing, and the
+        rows are not too many, expectation maximization improves them. Then correlations are shrunk
+        towards zero by the factor that makes held-out rows likeliest, by cross-validation: strongly
+        for few rows of many numbers, slightly or not at all for many rows.
 
         Raises:
             ValueError: if `x` is not such an array.
 
-        Reference: the shrinkage of correlations of Schäfer and Strimmer, 2005,
-        "A shrinkage approach to large-scale covariance matrix estimation".
+        Reference: Dempster, Laird and Rubin, 1977, "Maximum likelihood from incomplete data via the
+        EM algorithm".
         """
         x = check_numbers("x", x).astype("float64")
         if x.ndim != 2 or not x.size:
             raise refusal("x", "must have shape (num, size)", x)
-        there = ~np.isnan(x)
-        mean = np.where(there, x, 0.0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
-        left, there = np.where(there, x - mean, 0.0), there.astype("float64")
-        num = np.maximum(there.T @ there, 1.0)  # number of rows with both observed
-        std = np.maximum(np.sqrt(np.diag(left.T @ left / num)), LEAST_STD)
-        scores = left / std
-        correlation = scores.T @ scores / num
-        chance = (np.square(scores).T @ np.square(scores) / num - np.square(correlation)) / num
-        apart = ~np.eye(len(std), dtype=bool)
-        share = chance[apart].sum() / max(np.square(correlation)[apart].sum(), 1e-12)
-        correlation[apart] *= 1.0 - min(share, 1.0)
-        variances, axes = np.linalg.eigh(std[:, None] * correlation * std)
-        return cls(mean, axes * np.maximum(variances, LEAST_STD**2) @ axes.T)
+        num, size = x.shape
+        is_small = num * max(size, 20) ** 3 <= MOST_PRODUCTS
+        iterations = NUM_ITERATIONS if np.isnan(x).any() and is_small else 0
+        rows, found = np.random.default_rng(0).permutation(num), np.zeros(len(FACTORS))
+        for held_out in np.array_split(rows, NUM_FOLDS):
+            mean, covariance = _fit_moments(np.delete(x, held_out, axis=0), iterations)
+            shrunk = [_shrink(covariance, factor) for factor in FACTORS]
+            some = x[held_out[:MOST_HELD_OUT]]
+            found += [_log_likelihood(some, mean, covariance) for covariance in shrunk]
+        mean, covariance = _fit_moments(x, iterations)
+        return cls(mean, _limit(_shrink(covariance, FACTORS[found.argmax()])))
 
     def posterior_mean(self, s: Tensor, beta: Tensor) -> Tensor:
         """Returns the mean of each variable given evidence `(batch, size)`.
@@ -153,3 +157,48 @@ class JointNormal(Immutable):
 def _diagonal(values):
     """Returns diagonal matrices with these values, `(batch, size)`."""
     return values[:, :, None] * ops.eye(values.shape[1], dtype="float32")
+
+
+def _fit_moments(x, iterations):
+    """Returns the mean and covariance of the numbers that are there, and of all, if iterated."""
+    there = ~np.isnan(x)
+    num = there.astype("float64").T @ there
+    mean = np.where(there, x, 0.0).sum(axis=0) / np.maximum(np.diag(num), 1.0)
+    left = np.where(there, x - mean, 0.0)
+    covariance = _limit(left.T @ left / np.maximum(num, 1.0))
+    for _ in range(iterations):
+        precisions = _precisions(covariance, there)
+        left = np.where(there, x - mean, 0.0)
+        filled = mean + np.einsum("nij,nj->ni", precisions, left) @ covariance
+        unsure = covariance - covariance @ precisions.mean(axis=0) @ covariance
+        mean = filled.mean(axis=0)
+        covariance = _limit((filled - mean).T @ (filled - mean) / len(x) + unsure)
+    return mean, covariance
+
+
+def _precisions(covariance, there):
+    """Returns the inverse covariance of each row's numbers that are there, and zeros elsewhere."""
+    seen, row = np.unique(there, axis=0, return_inverse=True)
+    both = seen[:, :, None] & seen[:, None, :]
+    found = np.linalg.inv(np.where(both, covariance, np.eye(len(covariance)))) * both
+    return found[row.ravel()]
+
+
+def _limit(covariance):
+    """Returns the nearest covariance with at least the least deviation in each direction."""
+    variances, axes = np.linalg.eigh(covariance)
+    return axes * np.maximum(variances, LEAST_STD**2) @ axes.T
+
+
+def _shrink(covariance, factor):
+    return factor * covariance + (1.0 - factor) * np.diag(np.diag(covariance))
+
+
+def _log_likelihood(x, mean, covariance):
+    """Returns the log likelihood of rows, plus a constant."""
+    there = ~np.isnan(x)
+    precisions = _precisions(covariance, there)
+    left = np.where(there, x - mean, 0.0)
+    squares = np.einsum("ni,nij,nj->n", left, precisions, left)
+    elsewhere = ~there[:, :, None] * np.eye(len(mean))
+    return 0.5 * np.sum(np.linalg.slogdet(precisions + elsewhere)[1] - squares)
