@@ -60,18 +60,18 @@ def test_the_fewer_the_messages_the_more_bits_dependent_parts_cost():
 
 
 def test_with_messages_of_little_accuracy_dependent_parts_cost_their_entropy():
-    x = likely_triples(1500)
+    x = likely_triples(750)
     bits = triple_bits(x, 300)
-    print(f"{bits / 1500:.4f} bits, entropy {ENTROPY:.4f}")
+    print(f"{bits / 750:.4f} bits, entropy {ENTROPY:.4f}")
     # One of ten million numbers lies beyond the coder's range, and costs 20 bits more.
-    assert_allclose(bits, 1500 * ENTROPY, rtol=0.005, atol=20)
+    assert_allclose(bits, 750 * ENTROPY, rtol=0.005, atol=20)
 
 
-@pytest.mark.parametrize("triple", [(0, 0, 0), (2, 0, 0), (1, 2, 0)])
+@pytest.mark.parametrize("triple", [(0, 0, 0), (1, 2, 0)])
 def test_a_triple_costs_what_it_is_unlikely_whatever_the_evidence(triple):
     place = np.ravel_multi_index(triple, TRIPLES.shape)
     x = triples(np.full(200, place))
-    assert_allclose(triple_bits(x, 300), information(x).sum(), rtol=0.02, atol=20)
+    assert_allclose(triple_bits(x, 150), information(x).sum(), rtol=0.02, atol=20)
 
 
 @pytest.mark.slow

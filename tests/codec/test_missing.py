@@ -79,7 +79,7 @@ def test_padded_sequences_take_the_bits_that_they_take_without(name, monkeypatch
         self.initial = words
 
     monkeypatch.setattr(Protocol, "__init__", make_with_words)
-    codecs = make_codec(name, batch_size=25), make_codec(name, SHORT, False, batch_size=25)
+    codecs = make_codec(name, batch_size=50), make_codec(name, SHORT, False, batch_size=50)
     reports = [
         codec.compress(values, return_report=True, verbose=0)[1]
         for codec, values in zip(codecs, (padded, x), strict=True)

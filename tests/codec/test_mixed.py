@@ -49,17 +49,26 @@ def code(truth, order, num, batch_size):
     return values, report
 
 
-@pytest.mark.parametrize("truth", everywhere(TRUTHS, "parts"))
-@pytest.mark.parametrize("order", everywhere(ONE_BY_ONE, "told first"))
+@once
+@pytest.mark.parametrize(
+    ("truth", "order"),
+    [
+        ("parts", "told first"),
+        ("parts", "told last"),
+        ("parts", "blocks"),
+        ("classes", "told first"),
+        ("bins", "told last"),
+    ],
+)
 def test_variables_one_by_one_cost_their_information(truth, order):
-    values, report = code(truth, order(truth), 3000, 512)
+    truth = TRUTHS[truth]
+    values, report = code(truth, ONE_BY_ONE[order](truth), 3000, 512)
     information = truth.nats(values).sum() / math.log(2)
     # The first examples cost a little more, on a coarse lattice; and words have 32 bits.
     assert 0.998 * information < payload_of(report) < 1.002 * information + 128
 
 
 ORDERS = {
-    "two by messages, then one told": Groups({"kind": 1, "grades": 0}, told=[False, True]),
     "one told, then two by messages": Groups({"kind": 0, "grades": 1}, told=[True, False]),
     "a part and half of one": Groups({"kind": 0, "grades": np.array([0, 1])}, told=[False, True]),
 }
@@ -68,7 +77,7 @@ ORDERS = {
 @once
 @pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
 def test_groups_cost_what_their_messages_do(order):
-    truth, num = TRUTHS["parts"], 8000
+    truth, num = TRUTHS["parts"], 4000
     values, report = code(truth, order, num, 500)
     nats = truth.model.code_length(
         truth.as_data(values), 3, num_repeats=24, order=order, batch_size=num, seed=0, verbose=0
@@ -88,8 +97,8 @@ MIXED = {
 
 @pytest.mark.parametrize("order", everywhere(MIXED, "messages, then told, then messages"))
 def test_data_come_back_from_mixed_orders_as_they_were(order):
-    x, condition = np.where(np.arange(LENGTH) < 4, X, -1)[:20], np.arange(20) % 3
-    x[::2] = X[:20:2]
+    x, condition = np.where(np.arange(LENGTH) < 4, X, -1)[:9], np.arange(9) % 3
+    x[::2] = X[:9:2]
     x[-1] = -1
     model = make_model(masked=True, conditions=3)
     data = Codec(model, num_steps=3, batch_size=4, order=order).compress(x, condition, verbose=0)

@@ -85,8 +85,9 @@ def test_one_example_and_one_step_are_enough(model):
     assert_same(codec.decompress(codec.compress(x, verbose=0), verbose=0), x)
 
 
+@pytest.mark.once
 def test_many_dependent_examples_cost_their_joint_entropy():
-    x, codec = draw_pairs(500), Codec(make_pair_model("variables"), num_steps=20, batch_size=250)
+    x, codec = draw_pairs(500), Codec(make_pair_model("variables"), num_steps=10, batch_size=250)
     data, report = codec.compress(x, return_report=True, verbose=0)
     back = codec.decompress(data, verbose=0)
     assert_array_equal(cell_of(back), cell_of(x))

@@ -12,6 +12,7 @@ from keras_bfn.codec import Codec, CodecError
 from keras_bfn.flows import DiscreteFlow, DiscretizedFlow
 from keras_bfn.networks import MultiPart, Transformer
 from keras_bfn.orders import Groups, LeftToRight, Order, Random
+from tests.backends import everywhere
 from tests.codec.small import assert_comes_back
 
 pytest.importorskip("constriction")
@@ -58,7 +59,7 @@ def model():
     return make_model()
 
 
-@pytest.mark.parametrize("name", ORDERS)
+@pytest.mark.parametrize("name", everywhere(list(ORDERS), "random groups"))
 def test_data_come_back_and_take_what_they_cost(model, name):
     order = ORDERS[name]
     codec = Codec(model, order=order, batch_size=20, seed=3)
@@ -76,7 +77,7 @@ def test_data_come_back_and_take_what_they_cost(model, name):
 @pytest.mark.once
 def test_the_causal_form_codes_what_it_scores():
     model = make_model(causal=True)
-    codec = Codec(model, order="left_to_right", batch_size=NUM)
+    codec = Codec(model, order="left_to_right", batch_size=4 * NUM)
     for example in (None, 0, 1, 2):
         # One example again and again: what each takes too much would add up.
         x = X if example is None else np.repeat(X[example : example + 1], 20 * NUM, axis=0)
