@@ -66,7 +66,9 @@ FLOAT_FORMS = {dtype: of_dtype(dtype) for dtype in [*FLOATS, ">f8"]} | {
 BOOL = {"bool": of_dtype("bool")}
 INTEGERS_FEW = ["bool", "int8", "uint8", "int64"]  # on each backend
 FEW = [*INTEGERS_FEW, "float16", "float64"]  # by all verbs, on PyTorch
-MOST = None if keras.backend.backend() == "torch" else 2  # JAX compiles eager operations one by one
+IS_TORCH = keras.backend.backend() == "torch"
+MOST = None if IS_TORCH else 2  # of the verbs: each is compiled
+EAGERLY = keras.backend.backend() != "jax"  # which compiles eager operations one by one
 
 
 def randomize(model):
@@ -125,7 +127,7 @@ def conditional_model(kind):
     model = BayesianFlowNetwork(
         FLOW, make(), event_shape=shape, condition_dropout=0.5, seed=0, **options
     )
-    model.compile(keras.optimizers.SGD(0.0), run_eagerly=True)
+    model.compile(keras.optimizers.SGD(0.0), run_eagerly=EAGERLY)
     rows = np.zeros((NUM, 2) if "vectors" in kind else NUM, "int32")
     model.build_for((NUM, *shape), rows)
     return randomize(model)
@@ -226,7 +228,8 @@ PIPELINES = {"PyDataset": Rows, "tf.data": tf_data, "DataLoader": loader}
 def test_pipelines_of_every_dtype_train_alike(conditional, pipeline):
     model, rows, expected = conditional
     x, losses = X.reshape(NUM, *model.event_shape), []
-    dtypes = [*INTEGERS[:-1], *(FLOATS if rows.ndim > 1 else [])]
+    dtypes = INTEGERS[:-1] if IS_TORCH else ["int8", "uint32"]
+    dtypes = [*dtypes, *(FLOATS if rows.ndim > 1 else [])]
     if pipeline == "DataLoader":  # of which torch can make no batches
         dtypes = [dtype for dtype in dtypes if dtype not in ("uint16", "uint32", "uint64")]
     for dtype in dtypes:
@@ -283,7 +286,7 @@ def data_model(flow, **options):
     keras.utils.set_random_seed(0)
     network = MLP(flow, SHAPE, width=8, num_blocks=1)
     model = BayesianFlowNetwork(flow, network, allow_missing=True, seed=0, **options)
-    model.compile(keras.optimizers.SGD(0.0), run_eagerly=True)
+    model.compile(keras.optimizers.SGD(0.0), run_eagerly=EAGERLY)
     return randomize(model)
 
 
@@ -361,6 +364,7 @@ def test_what_is_completed_is_drawn_from_all_classes():
         assert expected.max() == num_classes - 1 or expected.max() > 127
 
 
+@pytest.mark.once
 def test_given_parts_come_back_in_the_dtype_of_samples():
     flow = {"a": DiscreteFlow(3, beta_1=2.0), "b": ContinuousFlow(0.1)}
     network = keras_bfn.networks.MultiPart(
@@ -391,7 +395,7 @@ def test_integers_that_do_not_fit_are_refused_as_data(dtype):
 def test_codec_gives_back_the_dtype_of_the_data():
     pytest.importorskip("constriction")
     model = data_model(DiscreteFlow(257, beta_1=2.0))
-    x = np.random.default_rng(0).integers(0, 120, (NUM, *SHAPE))
+    x = np.random.default_rng(0).integers(0, 120, (4, *SHAPE))
     codec = keras_bfn.codec.Codec(model, num_steps=2)
     sizes = set()
     for dtype in INTEGERS:
@@ -411,7 +415,7 @@ def test_weights_are_the_same_in_every_form(which):
     model = data_model(DiscreteFlow(3, beta_1=1.0))
     pandas = pytest.importorskip("pandas")
     polars = pytest.importorskip("polars")
-    few = ["int8", "uint64", "float16", "bool"]
+    few = ["uint64", "bool"]
     for shape in ((NUM,), X.shape):
         weights = np.random.default_rng(0).integers(0, 2, shape)
         if which == "few":
@@ -456,7 +460,7 @@ def test_evidence_is_in_float32_whatever_the_default_of_keras(times, set_floatx)
 
 
 def test_metrics_are_summed_in_float32_whatever_the_default_of_keras(set_floatx):
-    x = np.random.default_rng(0).integers(0, 4, (800, 6))
+    x = np.random.default_rng(0).integers(0, 4, (200, 6))
 
     def evaluate():
         flow = DiscreteFlow(4, beta_1=2.0)

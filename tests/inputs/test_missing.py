@@ -126,6 +126,7 @@ def test_a_batch_of_two_lengths_costs_what_both_do_by_their_variables():
     np.testing.assert_allclose(both, expected, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.once
 def test_examples_count_by_their_weights_and_by_their_variables():
     flow = FLOWS["discrete"]
     short, long = make_data(flow, SHORT), make_data(flow, LONG)

@@ -309,6 +309,7 @@ def test_repeats_are_saved(tmp_path):
         assert loaded.evaluate(X, verbose=0) == pytest.approx(model.evaluate(X, verbose=0))
 
 
+@pytest.mark.once("tensorflow")
 def test_weights_of_examples_and_of_variables_take_turns_on_one_model():
     """TensorFlow would use what it has traced for one rank for the other."""
     model = small.make_model(small.FLOWS["continuous"]())
