@@ -72,7 +72,7 @@ def conditions_of(model):
     )
 
 
-@pytest.mark.parametrize("network", everywhere(TEACHERS, "MLP", "Transformer"))
+@pytest.mark.parametrize("network", everywhere(TEACHERS, "MLP"))
 def test_a_student_starts_as_its_teacher(network):
     teacher = make_teacher(TEACHERS[network]() if isinstance(network, str) else network())
     student, condition = make_student(teacher), conditions_of(teacher)
@@ -83,6 +83,7 @@ def test_a_student_starts_as_its_teacher(network):
     assert getattr(student.network, "dropout", 0.0) == 0
 
 
+@pytest.mark.once
 def test_a_student_of_several_kinds_starts_as_its_teacher():
     teacher = make_parts_model()
     randomise(teacher.network)
@@ -100,7 +101,7 @@ def test_a_student_of_several_kinds_starts_as_its_teacher():
         np.testing.assert_allclose(of_student, params, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["MLP", "MLP, dict of conditions"])
+@pytest.mark.parametrize("name", everywhere(["MLP", "MLP, dict of conditions"], "MLP"))
 def test_a_guided_student_takes_the_scale_as_a_condition(name):
     teacher = make_teacher(TEACHERS[name]())
     student = make_student(teacher, guided=True)
@@ -126,6 +127,7 @@ def chi_squared(x):
     return np.sum((counts - expected) ** 2 / expected)
 
 
+@pytest.mark.once
 def test_a_student_learns_two_dependent_classes():
     keras.utils.set_random_seed(0)
     model = make_pair_model()
@@ -158,6 +160,7 @@ def test_two_calls_follow_the_exact_distribution():
     assert chi_squared(model.generate(20_000, 10, even, seed=0, **options)) > limit
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("frozen", [False, True])
 def test_all_of_a_student_is_trainable(frozen):
     teacher = make_teacher(TEACHERS["MLP"]())
@@ -166,6 +169,7 @@ def test_all_of_a_student_is_trainable(frozen):
     assert len(network.trainable_weights) == len(network.weights)
 
 
+@pytest.mark.once
 def test_a_student_is_saved_with_its_jumps(tmp_path):
     student = make_student(make_teacher(TEACHERS["MLP"]()), guided=True)
     randomise(student.network)
@@ -197,6 +201,7 @@ def test_training_resumes_where_it_was_killed(tmp_path):
         np.testing.assert_allclose(one, other, atol=1e-6)
 
 
+@pytest.mark.once
 def test_callbacks_draw_samples_of_the_student(tmp_path):
     teacher = make_teacher(networks.MLP(BINARY, (4, 4, 1), num_blocks=1, conditions=3, **SMALL))
     student = make_student(teacher)
@@ -210,6 +215,7 @@ def test_callbacks_draw_samples_of_the_student(tmp_path):
         distiller.fit(jumps, callbacks=[SampleImages(tmp_path)], verbose=0)
 
 
+@pytest.mark.once
 def test_a_student_only_jumps():
     student = make_student(make_pair_model(), network=Wider())
     x = np.zeros((4, 2), "int32")
@@ -251,6 +257,7 @@ def test_a_student_may_have_a_network_of_its_own():
     assert student.generate(4, 2, "jump", verbose=0).shape == (4, 2)
 
 
+@pytest.mark.once
 def test_distilling_is_refused_if_other_weights_are_averaged_than_train():
     model = make_pair_model()
     student = make_student(model, network=Wider())
@@ -265,6 +272,7 @@ def test_distilling_is_refused_if_other_weights_are_averaged_than_train():
     distiller.fit(paths, verbose=0)
 
 
+@pytest.mark.once
 def test_a_distiller_is_saved(tmp_path):
     distiller = Distiller(make_student(make_teacher(TEACHERS["MLP"]())))
     distiller.save(tmp_path / "distiller.keras")
@@ -273,6 +281,7 @@ def test_a_distiller_is_saved(tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.once
 def test_a_saved_distiller_trains_on(tmp_path):
     model = make_pair_model()
     distiller = Distiller(make_student(model, networks.MLP(model.flow, (2,), 8, 1, jumps=True)))

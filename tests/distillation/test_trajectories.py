@@ -66,6 +66,7 @@ def test_the_evidence_of_a_path_that_begins_is_that_of_its_latents():
     np.testing.assert_allclose(target[begin][..., 0], samples_of(u), atol=0.02)
 
 
+@pytest.mark.once
 def test_an_epoch_depends_on_its_number_and_the_seed_alone():
     def batch(epoch=0, **options):
         jumps = Trajectories(make_exact_teacher(), 8, 3, num_jumps=2, batch_size=8, **options)
@@ -78,6 +79,7 @@ def test_an_epoch_depends_on_its_number_and_the_seed_alone():
     assert (batch() != batch(seed=1)).any()
 
 
+@pytest.mark.once
 def test_several_kinds_of_data():
     jumps = Trajectories(make_parts_model(), 8, 3, num_jumps=2, batch_size=16)
     inputs, target = jumps[0]
@@ -108,6 +110,7 @@ def make_conditional_model():
     )
 
 
+@pytest.mark.once
 def test_conditions_and_scales_of_a_path_are_those_of_its_jumps():
     options = {"num_paths": 32, "num_steps": 3, "num_jumps": 2, "batch_size": 64, "to_data": 1.0}
     model = make_conditional_model()
@@ -128,6 +131,7 @@ def test_conditions_and_scales_of_a_path_are_those_of_its_jumps():
     assert set(inputs["condition"]) == {4}  # the null condition
 
 
+@pytest.mark.once
 def test_each_variable_may_have_its_own_time():
     flow = keras_bfn.flows.DiscreteFlow(2, beta_1=3.0)
     network = keras_bfn.networks.MLP(flow, (3,), width=8, num_blocks=1, times="variables")
@@ -137,6 +141,7 @@ def test_each_variable_may_have_its_own_time():
     assert inputs["s"].shape == target.shape
 
 
+@pytest.mark.once
 def test_validation_repeats_its_paths():
     jumps = Trajectories(make_exact_teacher(), 8, 3, num_jumps=2, batch_size=8, training=False)
     before = jumps[0][0]["s"]

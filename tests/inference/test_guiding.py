@@ -202,7 +202,7 @@ def test_a_function_of_parts_sees_those_that_are_given(num_particles):
         )
 
     options = {"given": {"flag": flag}, "num_particles": num_particles}
-    x = generate(make_flagged_model("variables"), 4000, 60, guidance=of_both, **options)
+    x = generate(make_flagged_model("variables"), 4000, 30, guidance=of_both, **options)
     np.testing.assert_array_equal(x["flag"], flag)
     for value in (0, 1):
         tilted = FLAGGED[:, value] * likelihood[:, value]
@@ -227,6 +227,7 @@ def test_variables_that_are_missing_are_0_in_what_the_function_sees(name):
         assert (np.isnan(x) if name == "numbers" else x == -1)[:, SHORT:].all()
 
 
+@pytest.mark.once
 def test_seeds_repeat(model):
     options = {"guidance": Guidance(of_marginals, num_draws=2), "num_particles": 2}
     first, again, other = (generate(model, 40, 4, seed=i, **options) for i in (3, 3, 4))

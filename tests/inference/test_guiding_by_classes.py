@@ -44,6 +44,7 @@ def test_guidance_goes_on_from_no_class_through_the_class():
     np.testing.assert_allclose(guided, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.once
 def test_guidance_is_one_call_of_the_network_on_a_batch_twice_as_large(monkeypatch):
     model = make_class_model()
     batches = []
@@ -106,6 +107,7 @@ def test_labels_are_dropped_at_the_rate_asked_for_and_in_training_alone(monkeypa
         np.testing.assert_array_equal(conditions, condition)
 
 
+@pytest.mark.once
 def test_a_conditional_model_trains_and_keeps_its_dropout(tmp_path):
     model = make_class_model("binary", condition_dropout=0.5)
     model.compile(keras.optimizers.AdamW(1e-2))

@@ -59,7 +59,7 @@ NUMBER = stats.norm(CENTRE * (2 * LABEL - 1), STD * np.sqrt(1 - 1 / GROWTH))
 def numbers(mixture_model):
     """Numbers that go with a known label, with details, by number of particles."""
     known = {"label": np.array([LABEL])}
-    return {n: inpaint(mixture_model, known, {"label": True}, n, 4000) for n in (1, 4, MANY)}
+    return {n: inpaint(mixture_model, known, {"label": True}, n, 2500) for n in (1, 4, MANY)}
 
 
 def test_a_number_follows_its_distribution_given_the_label_as_particles_grow(numbers):
@@ -92,12 +92,12 @@ def test_the_likelihood_of_a_label_is_unbiased(numbers, num_particles):
 def test_a_label_follows_its_distribution_given_the_number(mixture_model, number):
     known = {"number": np.array([number], "float32")}
     densities = mixture_density(np.arange(2), number)
-    result = inpaint(mixture_model, known, {"number": True}, 16, 2500)
+    result = inpaint(mixture_model, known, {"number": True}, 16, 1500)
     x = result.samples
     assert_draws_follow(densities / densities.sum(), x["label"])
     assert (x["number"] == known["number"]).all()
     assert_likelihood_is(densities.sum(), result)
-    one = inpaint(mixture_model, known, {"number": True}, 1, 2500).samples
+    one = inpaint(mixture_model, known, {"number": True}, 1, 1500).samples
     assert chi_squared_p_value(one["label"], densities / densities.sum()) < MIN_P_VALUE**2
 
 
@@ -107,7 +107,7 @@ def test_a_part_is_completed_by_half_of_another():
     joint = TRIPLES[:, :, second]
     model, known = make_triple_model(), {"grades": np.array([[0, second]])}
     mask = {"grades": np.array([False, True])}
-    results = {n: inpaint(model, known, mask, n, 1000) for n in (1, 16)}
+    results = {n: inpaint(model, known, mask, n, 600) for n in (1, 16)}
     for result in results.values():
         assert (result.samples["grades"][:, 1] == second).all()
         assert_likelihood_is(joint.sum(), result)

@@ -47,12 +47,11 @@ def both_ways():
 @pytest.mark.parametrize("name", everywhere(["plain", "without_attention"], "plain"))
 def test_where_keys_and_values_are_put_by_changes_no_draw(name, monkeypatch):
     drawn = []
-    for room in (LENGTH, 2, 3):
+    for room in (LENGTH, 3):
         monkeypatch.setattr(ordered, "ROOM", room)
         options = {"order": "left_to_right", "seed": 0, "verbose": 0}
         drawn.append(make_model(**VARIANTS[name]).generate(16, **options))
     assert_array_equal(drawn[1], drawn[0])
-    assert_array_equal(drawn[2], drawn[0])
 
 
 def cost(model, x=ALL, order="left_to_right", **options):
@@ -200,7 +199,7 @@ PRIORS = {
 }
 
 
-@pytest.mark.parametrize("masked", [True, False])
+@pytest.mark.parametrize("masked", everywhere({"masked": True, "not masked": False}, "masked"))
 @pytest.mark.parametrize("name", everywhere(list(PRIORS), "joint"))
 def test_what_comes_later_is_not_told_by_a_gap_before_it(name, masked):
     network = make_network(PRIORS[name], masked=masked)
@@ -225,8 +224,8 @@ def test_it_learns_from_left_to_right():
     model = keras_bfn.BayesianFlowNetwork(
         FLOW, network, times="variables", orders={"left_to_right": 1.0}, seed=0
     )
-    model.compile(keras.optimizers.Adam(1e-2))
-    model.fit(x, batch_size=50, epochs=3, verbose=0)
+    model.compile(keras.optimizers.Adam(2e-2))
+    model.fit(x, batch_size=50, epochs=2, verbose=0)
     assert cost(model, x[:100]).mean() == pytest.approx(np.log(NUM_CLASSES), abs=0.05)
     drawn = model.generate(300, 1, order="left_to_right", seed=0, verbose=0)
     follows = (np.diff(drawn, axis=1) % NUM_CLASSES == 1).all(axis=1)

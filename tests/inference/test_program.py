@@ -299,7 +299,7 @@ VERBS = {
     "test_on_batch": lambda model: np.array(model.test_on_batch(X)[0], "float32"),
     "predict": lambda model: model.predict(X, verbose=0)["transmission"].params,
 }
-FEW = ("generate", "code_length", "evaluate")
+FEW = ("generate", "evaluate")
 
 
 def first_one(probs):

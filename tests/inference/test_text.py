@@ -145,6 +145,7 @@ def test_the_papers_text_is_of_letters():
     assert BayesianFlowNetwork.presets["bfn_text8"].tokenizer == Letters()
 
 
+@pytest.mark.once
 def test_guidance_holds_in_every_window(model):
     """The letter "e" is unlikely by e^-6 at each position; without guidance it is frequent."""
 
@@ -159,6 +160,7 @@ def test_guidance_holds_in_every_window(model):
     assert later[half:].count("e") < 0.4 * later[:half].count("e")
 
 
+@pytest.mark.once
 def test_texts_have_lengths_of_their_own():
     letters = keras_bfn.datasets.Letters()
     flow = keras_bfn.flows.DiscreteFlow(27, beta_1=2.0)

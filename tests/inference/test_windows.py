@@ -85,7 +85,8 @@ def chain():
     return BayesianFlowNetwork(flow, ChainPosterior(), (LENGTH,), times="variables", seed=0)
 
 
-@pytest.mark.parametrize("stride", [None, pytest.param(1, marks=once), pytest.param(3, marks=once)])
+@once
+@pytest.mark.parametrize("stride", [None, 1, 3])
 def test_classes_that_are_told_go_on_by_the_chances_of_their_chain(chain, stride):
     num, horizon = 3000, 9
     past = np.tile([2, 2, 0, 1, 0], (num, 1)).astype("int8")

@@ -38,7 +38,8 @@ def test_orders_are_of_all_samplers():
 @pytest.mark.parametrize("name", CONTRACTS)
 def test_a_sampler_keeps_its_contract(name):
     testing.check_sampler(SAMPLERS[name]())
-    testing.check_sampler(SAMPLERS[name](start=0.05), num_steps=60, order=ORDERS[name])
+    if keras.backend.backend() == "torch":  # elsewhere each size of a batch is compiled
+        testing.check_sampler(SAMPLERS[name](start=0.05), num_steps=60, order=ORDERS[name])
 
 
 @pytest.mark.parametrize("name", of_any_model.SAMPLERS)
