@@ -59,6 +59,7 @@ def test_an_angle_of_which_nothing_is_known_costs_log_2_pi(single_model, num_ste
     assert_costs_are(math.log(2 * math.pi), lengths)
 
 
+@pytest.mark.once
 def test_a_pair_costs_what_it_is_unlikely(pair_model):
     """Alone, the angles would cost 0.39 nats more."""
     x = exact.draw_pairs(2**15, np.random.default_rng(0))
@@ -153,13 +154,13 @@ def pull(data):
 )
 def test_guided_angles_follow_the_likelihood(single_model, guidance, num_particles):
     x = single_model.generate(
-        2000,
+        1000,
         40,
         SDE1Sampler(end="sample"),
         guidance=guidance,
         num_particles=num_particles,
         seed=0,
-        batch_size=2000,
+        batch_size=1000,
         verbose=0,
     )
     assert_draws_follow(von_mises_shares(0.0, 2.0), sectors(x))

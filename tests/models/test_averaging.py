@@ -187,6 +187,7 @@ def test_averages_stay_with_their_weights_when_others_train_next(fresh):
     train(model, freeze_first, epochs=1)
 
 
+@pytest.mark.once("tensorflow")
 def test_training_is_refused_if_other_weights_are_averaged_than_train():
     """On TensorFlow, each layer would get the average of the one before, of the same shape."""
     inputs = {"theta": keras.Input((6, 3), name="theta"), "t": keras.Input((), name="t")}
@@ -210,6 +211,7 @@ def test_training_is_refused_if_other_weights_are_averaged_than_train():
     assert changes == [False, True, True]
 
 
+@pytest.mark.once
 def test_averages_begin_at_loaded_weights_unless_they_are_loaded_too(fresh, tmp_path):
     other = make_averaging_model()
     train(other)

@@ -283,6 +283,7 @@ def test_with_one_rate_all_are_dropped_together():
     assert (masks["age"] == masks["label"]).all()
 
 
+@pytest.mark.once
 def test_with_a_rate_each_they_are_dropped_apart():
     masks = dropped({"label": 0.4, "zoom": 0.2})
     assert_rate_is(0.4, masks["label"])

@@ -56,6 +56,7 @@ def likely_triples():
     return triples(np.searchsorted(np.cumsum(TRIPLES), (np.arange(NUM) + 0.5) / NUM))
 
 
+@pytest.mark.once
 def test_a_class_and_two_grades_cost_their_joint_entropy(triple_model, likely_triples):
     lengths = total(code_lengths(triple_model, likely_triples))
     print(f"{lengths.mean():.4f} +- {lengths.std() / NUM**0.5:.4f}, entropy {TRIPLE_ENTROPY:.4f}")

@@ -110,13 +110,8 @@ def test_evaluation_reports_the_same(models):
     assert logs[0] == logs[1]
 
 
-@pytest.mark.parametrize(
-    "kwargs",
-    [
-        pytest.param({"num_repeats": 2}, marks=pytest.mark.once),
-        {"num_steps": 3, "num_repeats": 3},
-    ],
-)
+@pytest.mark.once
+@pytest.mark.parametrize("kwargs", [{"num_repeats": 2}, {"num_steps": 3, "num_repeats": 3}])
 def test_the_code_length_is_the_same(models, kwargs):
     assert_same([m.say("code_length", (m.x, CLASSES), batch_size=SIZE, **kwargs) for m in models])
 
@@ -132,10 +127,9 @@ SAMPLERS_AND_OPTIONS = {name: sampler() for name, sampler in SAMPLERS.items()} |
     "options": SDE2Sampler(end="last", start=0.1, spacing="log_beta"),
     "draw": AncestralSampler(end="sample"),
 }
-if not IS_TORCH:
-    SAMPLERS_AND_OPTIONS = {name: SAMPLERS_AND_OPTIONS[name] for name in ("options",)}
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", SAMPLERS_AND_OPTIONS)
 def test_samples_and_trajectories_are_the_same(models, name):
     samples = [

@@ -125,6 +125,7 @@ def test_classes_and_weights_matter(conditional):
         assert abs(loss / logs["loss"] - 1) > 1e-3
 
 
+@pytest.mark.once
 def test_the_last_examples_validate(plain):
     model, _ = plain
     logs = fit(model, X, validation_split=1 / 3)

@@ -73,6 +73,7 @@ def test_the_code_length_is_the_sum_of_the_parts(model, num_steps):
     keras.tree.map_structure(assert_array_equal, nats, again)
 
 
+@pytest.mark.once
 def test_the_loss_by_time_is_the_sum_of_the_parts(model):
     profile = model.loss_by_time(X, num_intervals=3, batch_size=NUM, seed=0, verbose=0)
     assert list(profile["parts"]) == list(FLOWS)
@@ -115,6 +116,7 @@ def test_loss_weights_weigh_nats_and_nothing_else(part_nats):
     assert losses[1] > 1.1 * losses[0]
 
 
+@pytest.mark.once
 def test_a_part_of_weight_0_teaches_nothing():
     model = make_compiled(0.1, loss_weights={"image": 0, "size": 0})
     before = {name: head.get_weights() for name, head in model.network.heads.items()}
@@ -175,6 +177,7 @@ def test_log_spaced_times_are_those_of_the_parts_averaged(model):
         assert_allclose(prediction.t, times[:-1], rtol=1e-6)
 
 
+@pytest.mark.once
 def test_sample_weights_weigh_examples(part_nats):
     weights = np.zeros(NUM, "float32")
     weights[3] = 3.0

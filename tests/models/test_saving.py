@@ -82,6 +82,7 @@ def test_a_model_that_is_not_compiled_survives_saving(tmp_path):
     assert not keras.saving.load_model(tmp_path / "model.keras").compiled
 
 
+@pytest.mark.once
 def test_a_model_with_a_plain_layer_survives_saving(tmp_path):
     flow = FLOWS["binary"]()
     x, classes = make_data(flow), np.arange(24) % 3

@@ -143,7 +143,9 @@ def verbs():
         lambda x: model.encode(x, num_steps=4, **options),
         lambda x: codec.decompress(codec.compress(x)),
     ]
-    return [(function, function(X)) for function in functions]
+    # Elsewhere each is compiled, and all read data alike.
+    functions = functions if keras.backend.backend() == "torch" else functions[:2]
+    return [(function, function(X[:32])) for function in functions]
 
 
 SELDOM = ("lists", "big-endian", "uint64")  # are as arrays once they are read
@@ -155,12 +157,12 @@ SELDOM = ("lists", "big-endian", "uint64")  # are as arrays once they are read
         pytest.param(*one.values, marks=[*one.marks, pytest.mark.slow], id=one.id)
         if one.id in SELDOM
         else one
-        for one in everywhere(FORMS, "DataLoader")
+        for one in everywhere({k: v for k, v in FORMS.items() if k != "arrays"}, "DataLoader")
     ],
 )
 def test_every_verb_takes_all_forms_of_data(form, verbs):
     for verb, expected in verbs:
-        found = verb(form(X))
+        found = verb(form(X[:32]))
         keras.tree.map_structure(
             lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), found, expected
         )
@@ -217,6 +219,7 @@ def test_callbacks_know_that_less_is_better(monitor, tmp_path):
     assert best.best == stop.best == slow.best == min(logs[monitor])
 
 
+@pytest.mark.once
 def test_averages_of_the_best_epoch_are_kept_by_callbacks_of_keras():
     model, options = make_model(), {"batch_size": 16, "verbose": 0}
     model.compile(keras.optimizers.Adam(0.05, use_ema=True, ema_momentum=0.5))

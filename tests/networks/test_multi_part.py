@@ -76,7 +76,7 @@ def randomize(network):
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("name", [name for name in VARIANTS if name != "mlp-own_network"])
 def test_a_network_of_several_parts_keeps_its_contract(name):
     times = VARIANTS[name].get("times", "shared")
     testing.check_network(make_variant(name), FLOW, times=times)

@@ -16,19 +16,16 @@ from tests.networks.cases import NETWORKS, event_shape, make_inputs, random_netw
 from tests.tensors import run
 
 
-@pytest.mark.parametrize("conditional", everywhere(["plain", "conditional"], "conditional"))
 @pytest.mark.parametrize("name", everywhere(list(NETWORKS), "MLP"))
-def test_a_network_keeps_its_contract(name, conditional):
+def test_a_conditional_network_keeps_its_contract(name):
     flow = FLOWS["discretized"]()
-    condition = np.array([0, 1, 2, 3]) if conditional == "conditional" else None
-    conditions = None if condition is None else 3
-    network = NETWORKS[name](flow, conditions=conditions)
-    testing.check_network(network, flow, condition=condition)
+    network = NETWORKS[name](flow, conditions=3)
+    testing.check_network(network, flow, condition=np.array([0, 1, 2, 3]))
 
 
 @pytest.mark.once
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_network_with_times_of_the_variables_keeps_its_contract(name):
+def test_a_network_without_conditions_and_with_times_of_the_variables_keeps_its_contract(name):
     flow = FLOWS["discretized"]()
     testing.check_network(NETWORKS[name](flow, times="variables"), flow, times="variables")
 
@@ -171,7 +168,7 @@ def test_rematerialised_networks_train_alike(name):
         randomize(network)
         model = keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
         model.compile(keras.optimizers.SGD(0.01))
-        history = model.fit(x, epochs=3, batch_size=4, shuffle=False, verbose=0)
+        history = model.fit(x, epochs=2, batch_size=8, shuffle=False, verbose=0)
         losses.append(history.history["loss"])
     np.testing.assert_allclose(*losses, rtol=1e-4)
 
@@ -191,14 +188,14 @@ def test_networks_train_in_half_precision(name, policy):
     flow = FLOWS["binary"]()
     network = NETWORKS[name](flow, dtype=policy, dropout=0.1)
     model = keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
-    model.compile(keras.optimizers.AdamW(1e-2))
-    x = np.zeros((32, *event_shape(name)), "int32")
-    losses = [float(model.train_on_batch(x)) for _ in range(16)]
+    model.compile(keras.optimizers.AdamW(3e-2))
+    x = np.zeros((8, *event_shape(name)), "int32")
+    losses = [float(model.train_on_batch(x)) for _ in range(8)]
     assert np.isfinite(losses).all()
-    assert np.mean(losses[-4:]) < 0.8 * np.mean(losses[:4])
+    assert np.mean(losses[-2:]) < 0.8 * np.mean(losses[:2])
 
 
-@pytest.mark.parametrize("name", everywhere(list(NETWORKS), "UNet"))
+@pytest.mark.parametrize("name", everywhere(list(NETWORKS), "MLP"))
 def test_a_network_survives_saving(name, tmp_path):
     flow = FLOWS["binary"]()
     extra = {"remat": True} if name in REMATERIALISED else {}

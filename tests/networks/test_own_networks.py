@@ -53,11 +53,13 @@ def test_a_network_of_ones_own_serves_in_every_verb(case, tmp_path):
     samples, nats = say(model)
     assert samples.shape == (16, *SHAPE)
     model.save(tmp_path / "model.keras")
-    model.save_to_preset(tmp_path / "preset")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     samples_again, nats_again = say(loaded)
     np.testing.assert_array_equal(samples_again, samples)
     np.testing.assert_allclose(nats_again, nats, rtol=1e-4)
+    if keras.backend.backend() != "torch":  # on which nothing is compiled
+        return
+    model.save_to_preset(tmp_path / "preset")
     loaded = keras_bfn.BayesianFlowNetwork.from_preset(tmp_path / "preset")
     for again, weight in zip(loaded.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(again, weight)
