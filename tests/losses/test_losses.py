@@ -62,6 +62,7 @@ def test_continuous_time_loss_is_the_formula():
     assert_allclose(to_numpy(nats)[:, 0], 1.5 * 4.0 * t * squared_error, rtol=1e-5)
 
 
+@pytest.mark.once
 def test_more_messages_vary_less_about_the_same_mean(seed):
     flow, num = DiscreteFlow(3, beta_1=2.0), 20_000
     x, t = np.zeros((num, 1), "int32"), np.zeros(num, "float32")

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.once
 NUM_DRAWS = 150_000
 TRANSMISSION = {
     "continuous_time": ContinuousTimeLoss(),
-    **{f"{n}_steps": DiscreteTimeLoss(n, num_samples=2) for n in (1, 2, 5, 20)},
+    **{f"{n}_steps": DiscreteTimeLoss(n, num_samples=2) for n in (1, 5)},
 }
 
 every_loss = pytest.mark.parametrize("loss", TRANSMISSION.values(), ids=TRANSMISSION)

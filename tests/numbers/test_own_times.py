@@ -72,7 +72,7 @@ def test_evidence_and_times_imply_theta_of_observed_variables(name):
 
 
 @pytest.mark.parametrize("name", everywhere(list(ALL), *SOME))
-@pytest.mark.parametrize("size", OUTPUTS)
+@pytest.mark.parametrize("size", everywhere(list(OUTPUTS), "large"))
 def test_losses_and_gradients_are_finite_and_what_is_known_costs_nothing(name, size):
     flow = ALL[name]
     x = random_data(flow, (NUM, SIZE))
@@ -122,7 +122,7 @@ def make_network(flow, **options):
     )
 
 
-@pytest.mark.parametrize("name", everywhere(list(ALL), "continuous-joint", "discrete-3-chain"))
+@pytest.mark.parametrize("name", everywhere(list(ALL), "discrete-3-chain"))
 def test_training_in_all_states_stays_finite(name):
     flow = ALL[name]
     shares = {"together": 1, "given": 1, "own": 1}

@@ -55,6 +55,13 @@ def total(nats):
     return nats["transmission"] + nats["reconstruction"]
 
 
+def costs_of(model):
+    """What the data cost in every order."""
+    return {
+        name: total(model.code_length(X, 3, order=order, **QUIET)) for name, order in ORDERS.items()
+    }
+
+
 def say(model, x=X, condition=None):
     """What a model says in every order."""
     data = x if condition is None else (x, condition)
@@ -75,12 +82,11 @@ def assert_same(one, other):
 
 
 @once
-@pytest.mark.parametrize("where", ["file", "preset"])
-def test_a_saved_model_says_the_same_in_every_order(where, tmp_path):
+def test_a_saved_model_says_the_same_in_every_order(tmp_path):
     model = make_model(model={"condition_dropout": 0.25}, conditions=3)
     model.compile(keras.optimizers.Adam(0.01))
     model.fit((X, CLASSES), epochs=1, verbose=0)
-    loaded = save_and_load(model, where, tmp_path)
+    loaded = save_and_load(model, "file", tmp_path)
     assert (loaded.times, loaded.orders) == ("variables", dict.fromkeys(SHARES, 0.2))
     assert loaded.network.causal
     assert_same(say(loaded, condition=CLASSES), say(model, condition=CLASSES))
@@ -112,7 +118,8 @@ def test_every_kind_of_state_trains_and_is_validated(kind):
     assert_allclose(logs["loss"] + logs["reconstruction"], logs["nats_per_example"] / LENGTH, 1e-5)
 
 
-@pytest.mark.parametrize("name", everywhere(list(ORDERS), "blocks"))
+@once
+@pytest.mark.parametrize("name", ORDERS)
 def test_evaluation_is_in_the_order_that_was_compiled(name, tmp_path):
     model = make_model()
     model.compile("sgd", order=ORDERS[name], num_repeats=4)
@@ -258,11 +265,11 @@ def test_what_is_given_meets_guidance_by_functions_and_particles():
 
     options = {"given": given, "guidance": prefer, **QUIET}
     for particles in (None, 1, 4):
-        x = model.generate(24, 20, num_particles=particles, **options)
+        x = model.generate(24, 10, num_particles=particles, **options)
         assert_array_equal(x[:, :2], X[:, :2])
         assert (x[:, -1] == NUM_CLASSES - 1).mean() > 0.7
     completed = model.inpaint(
-        X, np.arange(LENGTH) < 2, 20, num_particles=4, guidance=prefer, **QUIET
+        X, np.arange(LENGTH) < 2, 10, num_particles=4, guidance=prefer, **QUIET
     )
     assert_array_equal(completed[:, :2], X[:, :2])
     assert (completed[:, -1] == NUM_CLASSES - 1).mean() > 0.7
@@ -284,9 +291,9 @@ def test_matrices_of_low_rank_learn_and_are_saved(tmp_path):
 @once
 def test_a_quantised_network_says_nearly_the_same_in_every_order():
     model = make_model(kernel_size=3)
-    before = {name: cost for name, (cost, *_) in say(model).items()}
+    before = costs_of(model)
     model.quantize("int8")
-    for name, (cost, *_) in say(model).items():
+    for name, cost in costs_of(model).items():
         assert np.abs(cost - before[name]).mean() < 0.1 * np.abs(before[name]).mean()
 
 
@@ -294,9 +301,9 @@ def test_a_quantised_network_says_nearly_the_same_in_every_order():
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_half_precision_trains_and_stays_close(policy):
     full, half = make_model(), make_model(dtype=policy)
-    for name, order in ORDERS.items():
-        costs = [total(m.code_length(X, 3, order=order, **QUIET)) for m in (full, half)]
-        assert_allclose(costs[1], costs[0], rtol=0.1, atol=0.1, err_msg=name)
+    expected = costs_of(full)
+    for name, cost in costs_of(half).items():
+        assert_allclose(cost, expected[name], rtol=0.1, atol=0.1, err_msg=name)
     half.compile(keras.optimizers.Adam(0.01))
     history = half.fit(X, epochs=2, batch_size=8, validation_data=X, verbose=0).history
     assert all(np.isfinite(values).all() for values in history.values())
@@ -354,8 +361,8 @@ def test_sequences_of_other_lengths_train_in_each_kind_of_state(kind):
 @once
 def test_latents_and_trajectories_are_those_of_what_is_sent_together():
     model = make_model()
-    latents = model.encode(X, 20, seed=0, verbose=0)
-    again = model.generate(24, 20, "ode2", latents=latents, verbose=0)
+    latents = model.encode(X, 5, seed=0, verbose=0)
+    again = model.generate(24, 5, "ode2", latents=latents, verbose=0)
     FLOW.check_data(again)
     given = np.where(np.arange(LENGTH) < 2, X, -1)
     result = model.generate(24, 5, given=given, return_details=True, **QUIET)
