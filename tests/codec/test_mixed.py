@@ -55,8 +55,7 @@ def code(truth, order, num, batch_size):
     [
         ("parts", "told first"),
         ("parts", "told last"),
-        ("parts", "blocks"),
-        ("classes", "told first"),
+        ("classes", "blocks"),
         ("bins", "told last"),
     ],
 )
