@@ -55,6 +55,7 @@ def code(truth, order, num, batch_size):
     [
         ("parts", "told first"),
         ("parts", "told last"),
+        pytest.param("parts", "blocks", marks=pytest.mark.slow),  # `Blocks(1)` has the most groups
         ("classes", "blocks"),
         ("bins", "told last"),
     ],
