@@ -52,15 +52,15 @@ class SimulationModel(BayesianFlowNetwork):
     Example:
 
     >>> rng = np.random.default_rng(0)
-    >>> theta = rng.uniform(-1, 1, (1000, 2))
-    >>> simulations = {"parameters": theta, "observation": theta + rng.normal(0, 0.1, (1000, 2))}
+    >>> theta = rng.uniform(-1, 1, (500, 2))
+    >>> simulations = {"parameters": theta, "observation": theta + rng.normal(0, 0.1, (500, 2))}
     >>> bounds = {"parameters": (-1, 1)}
     >>> model = keras_bfn.simulation.make_model(simulations, bounds, width=32, seed=0)
-    >>> model.compile(keras_bfn.recipes.adamw(num_steps=50))
+    >>> model.compile(keras_bfn.recipes.adamw(num_steps=25))
     >>> history = model.fit(simulations, batch_size=100, epochs=5, verbose=0)
-    >>> posterior = model.sample(500, given={"observation": [0.3, 0.9]}, seed=0)["parameters"]
+    >>> posterior = model.sample(100, {"observation": [0.3, 0.9]}, num_steps=10)["parameters"]
     >>> posterior.shape, bool((np.abs(posterior) <= 1).all())
-    ((500, 2), True)
+    ((100, 2), True)
     """
 
     def __init__(

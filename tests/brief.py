@@ -5,17 +5,23 @@ import functools
 import keras
 import numpy as np
 
+from keras_bfn import simulation
 from keras_bfn.codec import Codec
 from keras_bfn.datasets import Batches
+from keras_bfn.distillation import Trajectories
 from keras_bfn.inference.program import LoopProgram, Program
 
 
 def make_brief(monkeypatch):
     """Leaves of a training two steps, of a sampler's three, of a codec's one, of batches the first.
 
+    A teacher's paths are as many as two batches of jumps need, and of three steps, too. Samples
+    outside of bounds are drawn again once.
+
     What is returned has the same shape as ever.
     """
-    fit, set_steps, make_codec = keras.Model.fit, LoopProgram.set_steps, Codec.__init__
+    fit, set_steps = keras.Model.fit, LoopProgram.set_steps
+    make_codec, make_trajectories = Codec.__init__, Trajectories.__init__
 
     @functools.wraps(fit)
     def fit_briefly(self, *args, epochs=1, **kwargs):
@@ -48,7 +54,14 @@ def make_brief(monkeypatch):
     def make_codec_briefly(self, model, num_steps=1, **kwargs):
         make_codec(self, model, 1, **kwargs)
 
+    def make_trajectories_briefly(self, model, num_paths=512, *args, **kwargs):
+        make_trajectories(self, model, num_paths, *args, **kwargs)
+        self.num_steps = min(self.num_steps, 3)
+        self.num_paths = -(-2 * self.batch_size // self.num_jumps)
+
+    monkeypatch.setattr(simulation, "ATTEMPTS", 1)
     monkeypatch.setattr(keras.Model, "fit", fit_briefly)
+    monkeypatch.setattr(Trajectories, "__init__", make_trajectories_briefly)
     for name in ("predict", "predict_batches"):  # what programs are run by
         monkeypatch.setattr(Program, name, of_the_first_batch(getattr(Program, name)))
     monkeypatch.setattr(LoopProgram, "set_steps", set_steps_briefly)

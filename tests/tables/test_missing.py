@@ -38,8 +38,9 @@ HOMES = make_homes(1000, seed=0)
 def trained():
     keras.utils.set_random_seed(0)
     model = Table.from_dataframe(HOMES).make_model(width=32, num_blocks=1, dropout=0.0, seed=0)
-    # Of few long epochs: to begin one takes Keras as long as many of these steps.
-    model.fit(pandas.concat([HOMES] * 4), batch_size=256, epochs=20, verbose=0)
+    model.compile(keras_bfn.recipes.adamw(num_steps=100, peak_rate=2e-2))
+    # One long epoch: to begin one takes Keras as long as many of these steps.
+    model.fit(pandas.concat([HOMES] * 100), batch_size=1000, epochs=1, verbose=0)
     return model
 
 
@@ -49,7 +50,7 @@ def share_missing(df):
 
 
 def test_drawn_rows_miss_cells_as_real_rows_do(trained):
-    drawn = trained.sample(4000, num_steps=20, seed=0)
+    drawn = trained.sample(4000, num_steps=10, seed=0)
     assert 0.55 < HOMES["garden"].isna().mean() < 0.65
     assert (share_missing(drawn) - share_missing(HOMES)).abs().max() < 0.03
     assert abs((drawn["type"] == "flat").mean() - SHARES["flat"]) < 0.05
@@ -69,7 +70,7 @@ def test_what_is_given_tells_which_cells_are_missing(trained):
 
 
 def test_an_imputed_cell_is_never_missing(trained):
-    filled = trained.impute(HOMES, num_steps=20, seed=0)
+    filled = trained.impute(HOMES, num_steps=10, seed=0)
     assert filled.notna().all(axis=None)
     known = HOMES["garden"].notna()
     assert (filled["garden"][known] == HOMES["garden"][known]).all()
@@ -84,12 +85,12 @@ def test_a_missing_cell_counts_in_the_likelihood_but_no_value_in_its_place(train
     homes = make_homes(200, seed=1)
     homes = homes[homes["garden"].isna()]
     exact = [np.log(SHARES[kind] / len(ROOMS[kind]) * MISSING[kind]) for kind in homes["type"]]
-    found = trained.log_likelihood(homes, num_repeats=20, seed=0)
+    found = trained.log_likelihood(homes, num_repeats=8, seed=0)
     assert found.mean() == pytest.approx(np.mean(exact), abs=0.2)
     is_house = homes["type"] == "house"
     assert found[is_house].mean() < found[~is_house].mean() - 1.5
     # A column that the frame lacks is unknown, which costs nothing.
-    unknown = trained.log_likelihood(homes[["type", "rooms"]], num_repeats=20, seed=0)
+    unknown = trained.log_likelihood(homes[["type", "rooms"]], num_repeats=8, seed=0)
     assert unknown[is_house].mean() > found[is_house].mean() + 1
 
 

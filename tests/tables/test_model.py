@@ -34,8 +34,8 @@ def trained():
     keras.utils.set_random_seed(0)
     model = Table.from_dataframe(FRAME).make_model(width=32, num_blocks=1, dropout=0.0, seed=0)
     model.compile(keras.optimizers.Adam(1e-2))
-    # Of few long epochs: to begin one takes Keras as long as many of these steps.
-    model.fit(pandas.concat([FRAME] * 50), batch_size=128, epochs=4, verbose=0)
+    # One long epoch: to begin one takes Keras as long as many of these steps.
+    model.fit(pandas.concat([FRAME] * 200), batch_size=256, epochs=1, verbose=0)
     return model
 
 
@@ -46,7 +46,7 @@ def agreement(df):
 
 
 def test_rows_are_drawn(trained):
-    drawn = trained.sample(100, num_steps=20, seed=0)
+    drawn = trained.sample(100, num_steps=10, seed=0)
     assert (drawn.dtypes == FRAME.dtypes).all()
     assert agreement(drawn) > 0.8  # of independent columns 0.25
     assert (drawn["day"] == drawn["day"].dt.floor("D")).all()
@@ -68,7 +68,7 @@ def test_frames_may_validate_in_all_forms_of_keras():
 @pytest.mark.once
 def test_rows_are_drawn_given_some_columns(trained):
     days = [pandas.Timestamp("2024-03-01")] * 100 + [None] * 100
-    drawn = trained.sample(200, {"class": "high", "day": days}, num_steps=20, seed=0)
+    drawn = trained.sample(200, {"class": "high", "day": days}, num_steps=10, seed=0)
     assert (drawn["class"] == "high").all()
     assert (drawn["day"][:100] == pandas.Timestamp("2024-03-01")).all()
     assert drawn["day"].nunique() > 5
@@ -80,7 +80,7 @@ def test_missing_cells_are_filled_in_and_no_others(trained):
     shown = test.astype({"level": "Int64"})
     shown.loc[:49, "level"] = None
     shown.loc[25:, "class"] = None
-    first, second = trained.impute(shown, num_draws=2, num_steps=20, seed=0)
+    first, second = trained.impute(shown, num_draws=2, num_steps=10, seed=0)
     assert (first.dtypes == FRAME.dtypes).all()
     for name in ("x", "day"):
         pandas.testing.assert_series_equal(first[name], test[name])
