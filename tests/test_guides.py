@@ -6,7 +6,6 @@ import pathlib
 import numpy as np
 import pytest
 
-from tests.brief import make_brief
 from tests.models.small import FLOWS, make_model
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -17,10 +16,11 @@ NAMES = [guide.stem for guide in GUIDES]
 # The backend on which each guide runs in the quick suite: most where there is nothing to compile.
 TURNS = {
     "jax": ["several_devices", "switching_backends"],
-    "tensorflow": ["getting_started", "networks_and_presets"],
+    "tensorflow": ["getting_started"],
     "torch": [
         "distillation",
         "long_runs",
+        "networks_and_presets",
         "posterior",
         "reproducing_the_paper",
         "sampling",
@@ -45,11 +45,6 @@ TURNS = {
 
 def test_each_guide_has_its_turn():
     assert sorted(itertools.chain(*TURNS.values())) == NAMES
-
-
-@pytest.fixture
-def brief(monkeypatch):
-    make_brief(monkeypatch)
 
 
 @pytest.mark.once

@@ -7,6 +7,7 @@ import pytest
 from keras_bfn import recipes
 from keras_bfn.callbacks import Resume, TimeBudget, time_budget
 from tests.callbacks.resumable import make_data, make_model
+from tests.models.states import renewable
 
 
 @pytest.fixture
@@ -15,6 +16,13 @@ def clock(monkeypatch):
     now = [100.0]
     monkeypatch.setitem(time_budget.CLOCKS, "wall", lambda: now[0])
     return now
+
+
+@pytest.fixture(scope="module")
+def fresh():
+    model = make_model()
+    model.compile(recipes.adamw(peak_rate=0.01))
+    return renewable(model)
 
 
 def fit(model, budget, clock, seconds, more=()):
@@ -33,9 +41,8 @@ def fit(model, budget, clock, seconds, more=()):
     return np.array(rates), history.history
 
 
-def test_the_rate_rises_and_falls_as_the_seconds_are_used_up(clock):
-    model = make_model()
-    model.compile(recipes.adamw(peak_rate=0.01))
+def test_the_rate_rises_and_falls_as_the_seconds_are_used_up(clock, fresh):
+    model = fresh()
     rates, history = fit(model, TimeBudget(20.0, rise=0.1, fall=0.5), clock, seconds=1.0)
     assert len(rates) == 20
     assert history["seconds"] == list(range(1, 21))
@@ -45,14 +52,13 @@ def test_the_rate_rises_and_falls_as_the_seconds_are_used_up(clock):
     assert float(model.optimizer.learning_rate) == pytest.approx(0.01)
 
 
-def test_after_an_interrupt_the_highest_rate_is_what_it_was(clock):
+def test_after_an_interrupt_the_highest_rate_is_what_it_was(clock, fresh):
     class Interrupt(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             if epoch == 3:
                 raise KeyboardInterrupt
 
-    model = make_model()
-    model.compile(recipes.adamw(peak_rate=0.01))
+    model = fresh()
     with pytest.raises(KeyboardInterrupt):
         fit(model, TimeBudget(5.0), clock, 1.0, more=[Interrupt()])
     assert float(model.optimizer.learning_rate) < 0.007
@@ -63,15 +69,14 @@ def test_after_an_interrupt_the_highest_rate_is_what_it_was(clock):
     assert max(rates) == pytest.approx(0.002)
 
 
-def test_what_was_used_up_before_training_was_killed_counts(clock, tmp_path):
+def test_what_was_used_up_before_training_was_killed_counts(clock, fresh, tmp_path):
     class Kill(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             if epoch == 8:
                 raise KeyboardInterrupt
 
     def run(*more):
-        model, resume = make_model(), Resume(tmp_path, verbose=0)
-        model.compile(recipes.adamw(peak_rate=0.01))
+        model, resume = fresh(), Resume(tmp_path, verbose=0)
         budget = TimeBudget(20.0, resume=resume)
         return fit(model, budget, clock, 1.0, more=[*more, resume])
 
@@ -83,10 +88,11 @@ def test_what_was_used_up_before_training_was_killed_counts(clock, tmp_path):
 
 
 def test_when_all_of_the_time_was_used_one_epoch_more_changes_no_weight(clock, tmp_path):
-    weights = []
+    model, weights = make_model(), []
+    model.compile(recipes.adamw(peak_rate=0.01, use_ema=False))
+    fresh = renewable(model)
     for num_epochs in (3, 1, 1):
-        model, resume = make_model(), Resume(tmp_path, verbose=0)
-        model.compile(recipes.adamw(peak_rate=0.01, use_ema=False))
+        model, resume = fresh(), Resume(tmp_path, verbose=0)
         rates, _ = fit(model, TimeBudget(3.0, resume=resume), clock, 1.0, [resume])
         assert len(rates) == num_epochs
         weights.append(model.get_weights())
@@ -98,20 +104,18 @@ def test_when_all_of_the_time_was_used_one_epoch_more_changes_no_weight(clock, t
 
 @pytest.mark.once
 @pytest.mark.parametrize("is_listed", [True, False])
-def test_what_resumes_comes_after_the_budget(is_listed, clock, tmp_path):
+def test_what_resumes_comes_after_the_budget(is_listed, clock, fresh, tmp_path):
     resume = Resume(tmp_path, verbose=0)
     for _ in range(2):  # the second time, it has a history
-        model, budget = make_model(), TimeBudget(3.0, resume=resume)
-        model.compile(recipes.adamw())
+        model, budget = fresh(), TimeBudget(3.0, resume=resume)
         wrong = [resume, budget] if is_listed else [budget]
         with pytest.raises(ValueError, match="`resume` must be in the list of callbacks, after"):
             model.fit(make_data(), callbacks=wrong, epochs=10, verbose=0)
         fit(model, budget, clock, 1.0, [resume])
 
 
-def test_seconds_of_the_processor_are_those_of_this_process():
-    model = make_model()
-    model.compile(recipes.adamw())
+def test_seconds_of_the_processor_are_those_of_this_process(fresh):
+    model = fresh()
     budget = TimeBudget(1e-3, clock="processor")
     model.fit(make_data(), steps_per_epoch=1, epochs=5, verbose=0, callbacks=[budget])
     assert 1e-3 <= budget.used < 100

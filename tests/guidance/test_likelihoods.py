@@ -281,7 +281,7 @@ def test_one_particle_measures_bins_nearly_exactly(A, y, noise, through_network,
     flow = DiscretizedFlow(3, sigma_1=0.1, prediction="data")
     model = BayesianFlowNetwork(flow, PairOfBins(flow), event_shape=(2,), seed=0)
     found = LinearInverse([A], [y], noise, through_network=through_network)
-    x = generate(model, 8000, 100, guidance=found)
+    x = generate(model, 8000, 50, guidance=found)
     measured = A[0] * np.arange(3)[:, None] + A[1] * np.arange(3)
     weights = JOINT_PRIOR * np.exp(-0.5 * ((y - measured) / noise) ** 2)
     assert total_variation(x, weights / weights.sum()) < most

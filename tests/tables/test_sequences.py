@@ -80,7 +80,7 @@ def test_columns_that_a_frame_lacks_are_unknown_up_to_the_last_row(visits):
 
 @pytest.mark.once
 def test_a_column_that_a_frame_lacks_does_not_count_and_is_imputed(visits):
-    model = visits.make_model(width=16, seed=0)
+    model = visits.make_model(width=16, num_blocks=1, seed=0)
     lacking, missing = VISITS.drop(columns="weight"), VISITS.assign(weight=np.nan)
     absent, gone = (model.log_likelihood(df, 4, seed=0) for df in (lacking, missing))
     assert (absent > gone + 0.3).all()  # untrained, whether a cell is missing costs about ln 2
@@ -137,7 +137,9 @@ def test_rules_hold_within_rows():
     start = rng.uniform(0, 9, 40)
     df = pandas.DataFrame({"id": np.arange(40) // 4, "start": start, "end": start + 0.5})
     rules = {"end": AtLeast("start")}
-    model = Sequences.from_dataframe(df, "id", columns=rules).make_model(width=16, seed=0)
+    model = Sequences.from_dataframe(df, "id", columns=rules).make_model(
+        width=16, num_blocks=1, seed=0
+    )
     drawn = model.sample(30, num_steps=3, seed=0)
     assert len(drawn) == 120
     assert (drawn["end"] >= drawn["start"]).all()
@@ -145,7 +147,7 @@ def test_rules_hold_within_rows():
 
 @pytest.mark.once
 def test_sequences_are_equal_by_value_and_saved(visits, tmp_path):
-    model = visits.make_model(width=16, seed=0)
+    model = visits.make_model(width=16, num_blocks=1, seed=0)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert loaded.table == visits == Sequences.from_config(visits.get_config())
@@ -202,9 +204,9 @@ def test_missing_cells_of_rows_are_imputed_in_place(trained):
 
 @pytest.mark.once("jax")
 def test_a_model_trains_samples_and_imputes(visits):
-    model = visits.make_model(width=16, seed=0)
+    model = visits.make_model(width=16, num_blocks=1, seed=0)
     model.compile("adam")
-    model.fit(VISITS, batch_size=2, epochs=1, verbose=0)
+    model.fit(VISITS, batch_size=3, epochs=1, verbose=0)
     drawn = model.sample(4, num_steps=2, seed=0)
     assert drawn["patient"].unique().tolist() == [0, 1, 2, 3]
     assert (drawn.dtypes == VISITS.dtypes).drop("patient").all()
@@ -226,7 +228,9 @@ def test_likelihoods_are_of_entities_and_tell_what_is_odd(trained):
 
 def test_all_parts_of_a_network_may_be_steps():
     flow = {"a": keras_bfn.flows.DiscreteFlow(3, beta_1=3.0)}
-    network = networks.MultiPart(flow, {"a": (4,)}, width=16, mixer="sequence", steps=["a"])
+    network = networks.MultiPart(
+        flow, {"a": (4,)}, width=16, num_blocks=1, mixer="sequence", steps=["a"]
+    )
     theta = np.full((2, 4, 3), 1 / 3, "float32")
     params = network({"theta": {"a": theta}, "t": np.zeros(2, "float32")})
     assert params["a"].shape == (2, 4, 3)
@@ -262,7 +266,7 @@ def test_of_many_lengths_all_up_to_the_largest_can_be_sent():
     df = pandas.DataFrame({"id": ids, "x": np.resize(list("ab"), len(ids))})
     sequences = Sequences.from_dataframe(df, "id")
     assert sequences.encode(df[:1])["length"].tolist() == [0]
-    model = sequences.make_model(width=16, seed=0)
+    model = sequences.make_model(width=16, num_blocks=1, seed=0)
     with pytest.raises(ValueError, match=r"'length'.*an integer from 1 to 300.*301"):
         model.sample(1, {"length": 301})
 
