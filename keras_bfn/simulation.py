@@ -58,7 +58,7 @@ class SimulationModel(BayesianFlowNetwork):
     >>> model = keras_bfn.simulation.make_model(simulations, bounds, width=32, seed=0)
     >>> model.compile(keras_bfn.recipes.adamw(num_steps=25))
     >>> history = model.fit(simulations, batch_size=100, epochs=5, verbose=0)
-    >>> posterior = model.sample(100, {"observation": [0.3, 0.9]}, num_steps=10)["parameters"]
+    >>> posterior = model.sample(100, {"observation": [0.3, 0.5]}, num_steps=10)["parameters"]
     >>> posterior.shape, bool((np.abs(posterior) <= 1).all())
     ((100, 2), True)
     """

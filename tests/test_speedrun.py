@@ -24,6 +24,7 @@ def test_a_run_ends_with_its_budget_and_its_log_is_of_the_model_that_it_saves(
 
     monkeypatch.setitem(TRACKS, "digits", (make, recipe))
     monkeypatch.setattr(speedrun, "NUM_COSTS", 3)
+    monkeypatch.setattr(speedrun, "EPOCH", 5)
     path = tmp_path / "log.json"
     args = ["digits", "--seconds", "2", "--seed", "1", *TINY, "--output", str(path)]
     log = speedrun.main(args)
