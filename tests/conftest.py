@@ -111,14 +111,6 @@ def script(tmp_path, monkeypatch, capsys):
 
 
 @pytest.fixture
-def brief(monkeypatch):
-    """Little of everything, for scripts of which each line should run."""
-    from tests.brief import make_brief
-
-    make_brief(monkeypatch)
-
-
-@pytest.fixture
 def refusal(script, capsys):
     """What a script says when it refuses its arguments."""
 

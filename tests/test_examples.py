@@ -31,7 +31,7 @@ pytest.importorskip("matplotlib")
         ),
     ],
 )
-def test_digits(data_type, arguments, brief, script, tmp_path):
+def test_digits(data_type, arguments, script, tmp_path):
     printed = script(
         ROOT / "examples" / "digits.py",
         *("--data-type", data_type, "--epochs", "1", "--repeats", "1", "--sampler-steps", "3"),
@@ -54,7 +54,7 @@ def test_digits(data_type, arguments, brief, script, tmp_path):
 
 @pytest.mark.once
 @pytest.mark.parametrize("options", [(), ("--guidance", "1", "3")])
-def test_a_student_is_distilled_from_a_preset_or_a_file(options, brief, script, tmp_path):
+def test_a_student_is_distilled_from_a_preset_or_a_file(options, script, tmp_path):
     teacher = "bfn_digits_classes"
     if not options:
         teacher = str(tmp_path / "teacher.keras")
@@ -221,7 +221,7 @@ def check_page(path):
 
 
 @pytest.mark.once
-def test_tables_are_learnt_and_filled_in(brief, script, tmp_path):
+def test_tables_are_learnt_and_filled_in(script, tmp_path):
     printed = script(
         ROOT / "examples" / "table.py",
         *("--steps", "20", "--splits", "1", "--samples", "200"),
@@ -411,7 +411,7 @@ def run_image_folder(script, cwd, *arguments):
 
 
 @pytest.mark.once
-def test_a_folder_of_pictures_is_made_and_learnt(brief, script, tmp_path):
+def test_a_folder_of_pictures_is_made_and_learnt(script, tmp_path):
     printed, num = run_image_folder(script, tmp_path)
     assert "No folder given: created out/pictures/ from two photographs" in printed
     assert "classes: flower, temple" in printed
@@ -433,7 +433,7 @@ def test_a_folder_of_ones_own_is_learnt(script, tmp_path):
 
 
 @pytest.mark.once
-def test_pieces_of_photographs_are_learnt(brief, script, tmp_path):
+def test_pieces_of_photographs_are_learnt(script, tmp_path):
     pytest.importorskip("skimage")
     printed = script(
         ROOT / "examples" / "photographs.py",

@@ -6,6 +6,7 @@ import pathlib
 import numpy as np
 import pytest
 
+from tests.brief import make_brief
 from tests.models.small import FLOWS, make_model
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -45,6 +46,11 @@ TURNS = {
 
 def test_each_guide_has_its_turn():
     assert sorted(itertools.chain(*TURNS.values())) == NAMES
+
+
+@pytest.fixture
+def brief(monkeypatch):
+    make_brief(monkeypatch)
 
 
 @pytest.mark.once
