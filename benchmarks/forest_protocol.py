@@ -5,8 +5,9 @@
 
 The tables are scikit-learn's irises, wines and breast cancers. In each of three splits, a fifth of
 the rows is held out. The models are of `make_model()` and `fit`, with their defaults but for the
-number of training steps (`--steps`) and the dropout (`--dropout`). Prints means over the splits;
-rows that begin with "here" are measured, the others are read from the folder:
+number of training steps (`--steps`), the dropout (`--dropout`) and the decay of weights
+(`--weight-decay`). Prints means over the splits; rows that begin with "here" are measured, the
+others are read from the folder:
 
 - generation: the Wasserstein-1 distances of five sets of generated rows from held-out and from
   training rows. Each set has as many rows as there are training rows. Distances are L1, with
@@ -15,7 +16,8 @@ rows that begin with "here" are measured, the others are read from the folder:
   `"ode2"`, "narrower" ones from latents times 0.85;
 - near, copies: the fraction of generated rows that are nearer to a training row than the median
   held-out row, which is a half for rows as new as those, and the fraction that equal a training
-  row;
+  row. `--forest-flow` runs Forest-Flow by the package `ForestDiffusion`, too;
+- nats: the negative log likelihood of a held-out row;
 - imputation: a fifth of the numbers of training rows are hidden at random, at the same places as in
   the published runs. The model is trained on the other cells, with `Number(nullable=False)`, since
   cells are missing by chance. Of five imputations, `AvgMAE` is the mean absolute error, and
@@ -40,8 +42,10 @@ from sklearn.preprocessing import StandardScaler
 from benchmarks.forest_measures import absolute_errors, random_cells, to_points, transport_distance
 from benchmarks.report import print_rows
 from benchmarks.table_measures import nearness
+from keras_bfn import recipes
 from keras_bfn.samplers import SDE2Sampler
 from keras_bfn.tables import Number, Table
+from keras_bfn.tables.model import PEAK_RATE
 
 BATCH = 64
 HIDDEN = 0.2
@@ -92,9 +96,20 @@ def train_model(df, seed, args, **columns):
     start = time.process_time()
     keras.utils.set_random_seed(seed)
     model = Table.from_dataframe(df, **columns).make_model(dropout=args.dropout, seed=seed)
-    epochs = math.ceil(args.steps / math.ceil(len(df) / BATCH))
+    batches = math.ceil(len(df) / BATCH)
+    epochs = math.ceil(args.steps / batches)
+    model.compile(recipes.adamw(epochs * batches, PEAK_RATE, weight_decay=args.weight_decay))
     model.fit(df, epochs=epochs, batch_size=BATCH, verbose=0)
     return model, time.process_time() - start
+
+
+def sample_forest_flow(train, seed):
+    """Returns sets of rows by Forest-Flow, with the options of the published runs."""
+    from ForestDiffusion import ForestDiffusionModel
+
+    options = {"n_t": 50, "duplicate_K": 100, "diffusion_type": "flow", "n_jobs": 1, "seed": seed}
+    model = ForestDiffusionModel(train[:, :-1], label_y=train[:, -1], **options)
+    return [model.generate(batch_size=len(train)) for _ in range(SETS)]
 
 
 def sample_rows(model, num, way, seed):
@@ -123,12 +138,13 @@ def measure_generation(name, seed, args):
     model, seconds = train_model(to_frame(train), seed, args)
     points, new = to_points(train, train), to_points(test, train)
     frames = [to_frame(rows) for rows in (train, test)]
+    rows = {"training rows": frames[:1]}
+    for who, way in WAYS.items():
+        rows[who] = [sample_rows(model, len(train), way, draw) for draw in range(SETS)]
+    if args.forest_flow:
+        rows["Forest-Flow"] = [to_frame(x) for x in sample_forest_flow(train, seed)]
     found = {}
-    for who, way in {"training rows": None, **WAYS}.items():
-        if who in WAYS:
-            sets = [sample_rows(model, len(train), way, draw) for draw in range(SETS)]
-        else:
-            sets = frames[:1]
+    for who, sets in rows.items():
         drawn = [to_points(to_rows(rows), train) for rows in sets]
         near, copies = nearness(pandas.concat(sets), *frames)
         found[who] = {
@@ -137,7 +153,8 @@ def measure_generation(name, seed, args):
             "near": near,
             "copies": copies,
         }
-    found["model"]["seconds"] = seconds
+    nats = -model.log_likelihood(frames[1], seed=seed).mean()
+    found["model"] |= {"seconds": seconds, "nats": nats}
     return found
 
 
@@ -205,6 +222,8 @@ def main(args=None):
     parser.add_argument("--splits", type=int, default=3, help="the published figures are of 3")
     parser.add_argument("--steps", type=int, default=2000, help="training steps")
     parser.add_argument("--dropout", type=float, default=0.1, help="of the network")
+    parser.add_argument("--weight-decay", type=float, default=0.01, help="of the optimizer")
+    parser.add_argument("--forest-flow", action="store_true", help="run it, too")
     parser.add_argument("--published", type=pathlib.Path, help="the folder `Results` of the clone")
     args = parser.parse_args(args)
     measure_task = {"imputation": measure_imputation, "generation": measure_generation}
@@ -216,7 +235,7 @@ def main(args=None):
             splits = [measure_task[task](name, seed, args) for seed in range(args.splits)]
             for who, figures in average(splits).items():
                 results.setdefault(f"here: {who}", {})[name] = figures
-        for measure in (*MEASURES[task], "near", "copies", "seconds"):
+        for measure in (*MEASURES[task], "near", "copies", "nats", "seconds"):
             if rows := rows_of(measure, results, args.tables):
                 print(f"\n{task}: {measure}\n")
                 print_rows(rows)

@@ -1,5 +1,7 @@
 """The benchmark of tables measures what it says, at the size of a toy."""
 
+import argparse
+
 import numpy as np
 import pandas
 import pytest
@@ -144,6 +146,9 @@ class Copying:
     def impute(self, df, num_draws, sampler, seed):
         return num_draws * [df.fillna(0.0)]
 
+    def log_likelihood(self, df, seed):
+        return np.full(len(df), -2.0)
+
 
 def test_narrower_rows_are_sampled_from_smaller_latents():
     model = Copying(None)
@@ -153,6 +158,16 @@ def test_narrower_rows_are_sampled_from_smaller_latents():
     latents = model.options["latents"]["numbers"]
     assert latents.shape == (2000, 5, 1)
     assert latents.std() == pytest.approx(0.85, rel=0.03)
+
+
+@pytest.mark.slow
+def test_the_protocol_trains_with_its_options():
+    options = {"steps": 3, "dropout": 0.2, "weight_decay": 0.5}
+    df = forest_protocol.to_frame(forest_protocol.load_split("iris", 0)[0][:70])
+    model, seconds = forest_protocol.train_model(df, 0, argparse.Namespace(**options))
+    assert model.optimizer.weight_decay == 0.5
+    assert int(model.optimizer.iterations) == 4  # whole epochs of two batches
+    assert seconds > 0
 
 
 def test_the_protocol_prints_ours_beside_the_published_figures(monkeypatch, capsys, tmp_path):
@@ -167,6 +182,7 @@ def test_the_protocol_prints_ours_beside_the_published_figures(monkeypatch, caps
     assert made["here: model"]["W_test"] == pytest.approx(made["here: training rows"]["W_test"])
     assert made["here: model, narrower"] == pytest.approx(made["here: model, deterministic"])
     assert made["here: model"]["copies"] == 1
+    assert made["here: model"]["nats"] == 2
     # The published figures of the training rows and of the nearest row.
     assert made["here: training rows"]["W_test"] == pytest.approx(0.2361, abs=1e-4)
     filled = {name: x["iris"] for name, x in results["imputation"].items()}
