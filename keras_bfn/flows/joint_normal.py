@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_bfn._backend.operations import one_by_one
 from keras_bfn._config import Immutable
-from keras_bfn._typing import ArrayLike, Tensor
+from keras_bfn._typing import Array, ArrayLike, Tensor
 from keras_bfn._validation import check_numbers, refusal
 from keras_bfn.flows.flow import expand
 
@@ -91,6 +91,42 @@ class JointNormal(Immutable):
             found += [_log_likelihood(some, mean, covariance) for covariance in shrunk]
         mean, covariance = _fit_moments(x, iterations)
         return cls(mean, _limit(_shrink(covariance, FACTORS[found.argmax()])))
+
+    def complete(self, x: ArrayLike, rng: np.random.Generator | None = None) -> Array:
+        """Fills in missing numbers, given the other numbers of the row.
+
+        Args:
+            x: array of shape `(num, size)`, with NaN for missing numbers.
+            rng: None, or a NumPy generator. Missing numbers are drawn from their conditional
+                distribution; by default, they are its mean.
+
+        Returns:
+            A float32 array of the same shape.
+
+        Raises:
+            ValueError: if `x` is not such an array.
+
+        Example:
+
+        >>> prior = keras_bfn.flows.JointNormal([0.0, 0.0], [[1.0, 0.5], [0.5, 1.0]])
+        >>> prior.complete([[2.0, np.nan]]).tolist()
+        [[2.0, 1.0]]
+        """
+        x = np.array(check_numbers("x", x), "float64")
+        if x.ndim != 2 or x.shape[1] != self.mean.size:
+            raise refusal("x", f"must have shape (num, {self.mean.size})", x)
+        lacking, covariance = np.isnan(x), self.covariance.astype("float64")
+        for row in np.unique(lacking, axis=0):
+            rows = np.flatnonzero((lacking == row).all(axis=1))
+            seen, unseen = np.flatnonzero(~row), np.flatnonzero(row)
+            both = covariance[np.ix_(unseen, seen)]
+            gain = np.linalg.solve(covariance[np.ix_(seen, seen)], both.T).T
+            found = self.mean[unseen] + (x[np.ix_(rows, seen)] - self.mean[seen]) @ gain.T
+            if rng is not None:
+                left = covariance[np.ix_(unseen, unseen)] - gain @ both.T
+                found += rng.standard_normal(found.shape) @ np.linalg.cholesky(left).T
+            x[np.ix_(rows, unseen)] = found
+        return x.astype("float32")
 
     def posterior_mean(self, s: Tensor, beta: Tensor) -> Tensor:
         """Returns the mean of each variable given evidence `(batch, size)`.

@@ -18,7 +18,7 @@ from keras_bfn.flows.flow import RESERVED
 from keras_bfn.tables import frames
 from keras_bfn.tables.columns import CATEGORY_ACCURACY, Category, Column, Levels
 from keras_bfn.tables.model import TableModel
-from keras_bfn.tables.numbers import Number, number_flow
+from keras_bfn.tables.numbers import LARGEST_SCORE, Number, number_flow
 from keras_bfn.tables.rules import Rule, in_order
 
 FEW_VALUES = 10  # numbers with at most this many values are classes
@@ -160,7 +160,8 @@ class Table(Immutable):
             raise refusal("df", f"{expected}: rename them", table.names)
         if not table.numbers:
             return table
-        prior = JointNormal.fit(table.encode(df, seed=0)[table.numbers_part])
+        cells = table.encode_cells(table.read(df), seed=0, missing=1)
+        prior = JointNormal.fit(cells[table.numbers_part])
         return cls(fitted, dtypes, table.library, prior, rules)
 
     def encode(self, df: Frame, seed: int | None = None) -> dict[str, Array]:
@@ -266,6 +267,7 @@ class Table(Immutable):
         remainders = self._find_remainders(everything)
         found: dict[str, Array] = {}
         present: list[list[int]] = []
+        lacking: dict[str, Array] = {}
         for name, column in self.columns.items():
             values = remainders.get(name, everything[name])
             code = missing if name in cells else -1
@@ -276,14 +278,32 @@ class Table(Immutable):
                 own[self.cycles_parts[name]] = column.encode_cycles(values)
             if column.nullable:
                 present.append([code if cell is None else 1 for cell in everything[name]])
-                if code == 0:
-                    _put_values(own.values(), np.array(present[-1]) == 0, rng)
+                absent = np.array(present[-1]) == 0
+                if isinstance(column, Number) and not column.cycles:
+                    lacking[name] = absent
+                elif code == 0:
+                    _put_values(own.values(), absent, rng)
             found |= own
         if self.numbers:
-            found[self.numbers_part] = np.stack([found[name] for name in self.numbers], axis=-1)
+            found[self.numbers_part] = self._join_numbers(found, lacking, rng)
         if present:
             found[self.present_part] = np.array(present, "int32").T
         return {name: found[name] for name in self.event_shape()}
+
+    def _join_numbers(self, found, lacking, rng):
+        """Returns the numbers' part. Values of missing cells follow from the row's other numbers.
+
+        They are drawn from the prior, or its means without a generator. So messages about them tell
+        nothing wrong about the others.
+        """
+        x = np.stack([found[name] for name in self.numbers], axis=-1)
+        nowhere = np.zeros(len(x), bool)
+        here = np.stack([lacking.get(name, nowhere) for name in self.numbers], axis=-1)
+        if not here.any():
+            return x
+        size = len(self.numbers)
+        prior = self.prior or JointNormal(np.zeros(size), np.eye(size) / LARGEST_SCORE**2)
+        return np.where(here, np.clip(prior.complete(x, rng), -1.0, 1.0), x)
 
     def _find_remainders(self, cells):
         """Returns a dict from the columns with rules to the remainders.

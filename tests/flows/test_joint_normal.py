@@ -147,6 +147,21 @@ def test_numbers_that_nearly_follow_from_others_are_told_where_a_fifth_is_missin
 
 
 @pytest.mark.once
+def test_rows_are_completed_by_conditional_draws_or_means():
+    covariance = NORMAL.covariance.astype("float64")
+    x = np.array([[0.3, np.nan, np.nan], [0.1, 0.2, 0.3], [np.nan] * 3], "float32")
+    found = NORMAL.complete(x)
+    assert_allclose(found[1], x[1])
+    assert_allclose(found[2], NORMAL.mean)
+    slope = covariance[0, 1:] / covariance[0, 0]
+    assert_allclose(found[0, 1:], NORMAL.mean[1:] + slope * (0.3 - NORMAL.mean[0]), atol=1e-6)
+    drawn = NORMAL.complete(np.repeat(x[:1], 40_000, axis=0), np.random.default_rng(0))[:, 1:]
+    assert_allclose(drawn.mean(axis=0), found[0, 1:], atol=0.01)
+    left = covariance[1:, 1:] - covariance[0, 0] * np.outer(slope, slope)
+    assert_allclose(np.cov(drawn.T), left, atol=0.005)
+
+
+@pytest.mark.once
 def test_many_rows_are_believed():
     x = np.random.default_rng(0).multivariate_normal(NORMAL.mean, NORMAL.covariance, 20_000)
     fitted = JointNormal.fit(x)

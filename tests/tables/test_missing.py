@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
 import keras_bfn
 from keras_bfn.tables import Angle, Category, Levels, Number, Table
@@ -155,6 +156,37 @@ def test_in_training_a_missing_cell_has_the_value_of_another_row():
     assert values[:3000].mean() == pytest.approx(hours[3000:].mean(), rel=0.05)
     assert abs(np.corrcoef(np.arange(3000), values[:3000])[0, 1]) < 0.06
     assert len(np.unique(table.encode(df)["numbers"][:3000])) == 1
+
+
+def test_the_value_of_a_missing_number_follows_from_the_others_of_its_row():
+    rng = np.random.default_rng(0)
+    x = rng.multivariate_normal([0, 0, 5], [[1, 0.9, 0], [0.9, 1, 0], [0, 0, 1]], 4000)
+    missing = rng.uniform(size=x.shape) < 0.25
+    df = pandas.DataFrame(np.where(missing, np.nan, x), columns=["a", "b", "c"])
+    table = Table.from_dataframe(df, **dict.fromkeys(df, Number("mean", nullable=True)))
+    parts = table.encode(df, seed=0)
+    found = table.decode(dict(parts, present=np.ones((4000, 3), "int32"))).to_numpy()
+    assert_allclose(found[~missing], x[~missing], atol=0.02)
+    only = missing[:, 0] & ~missing[:, 1]  # the other, which goes with it, is there
+    assert np.corrcoef(found[only, 0], x[only, 1])[0, 1] == pytest.approx(0.9, abs=0.03)
+    assert np.std(found[only, 0] - 0.9 * x[only, 1]) == pytest.approx(np.sqrt(0.19), rel=0.1)
+    assert np.std(found[missing[:, 2], 2]) == pytest.approx(1, rel=0.1)
+    sure = table.encode(df)  # the code of a row depends on this row alone
+    found = table.decode(dict(sure, present=np.ones((4000, 3), "int32"))).to_numpy()
+    assert_allclose(found[only, 0], 0.9 * x[only, 1], atol=0.15)
+    few = table.encode(df[-50:])
+    assert_allclose(few["numbers"], sure["numbers"][-50:], atol=1e-6)
+
+
+def test_missing_cells_do_not_hide_what_goes_with_what():
+    rng = np.random.default_rng(0)
+    df = pandas.DataFrame(
+        rng.multivariate_normal([0, 0], [[1, 0.9], [0.9, 1]], 2000), columns=["a", "b"]
+    )
+    some = df.mask(rng.uniform(size=df.shape) < 0.3)
+    for columns in ({}, dict.fromkeys(df, Number(nullable=False))):
+        covariance = Table.from_dataframe(some, **columns).prior.covariance
+        assert_allclose(covariance, Table.from_dataframe(df).prior.covariance, atol=0.05 / 16)
 
 
 def test_a_column_without_missing_cells_or_not_nullable_has_no_more_parts():

@@ -1580,6 +1580,11 @@ CALLS = {
             "x=array([0., 0., 0.])",
         ),
         (
+            lambda t: flows.JointNormal([0.0], [[1.0]]).complete(np.zeros(3)),
+            "must have shape (num, 1)",
+            "x=array([0., 0., 0.])",
+        ),
+        (
             lambda t: flows.MarkovChain.fit([[0, 1]], 2, 2),
             "must contain integers and have shape (num, length), with num at least 1",
             "shape (1, 2), dtype int64",
