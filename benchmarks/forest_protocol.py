@@ -19,9 +19,9 @@ others are read from the folder:
   row. `--forest-flow` runs Forest-Flow by the package `ForestDiffusion`, too;
 - nats: the negative log likelihood of a held-out row;
 - imputation: a fifth of the numbers of training rows are hidden at random, at the same places as in
-  the published runs. The model is trained on the other cells, with `Number(nullable=False)`, since
-  cells are missing by chance. Of five imputations, `AvgMAE` is the mean absolute error, and
-  `MinMAE` that of each row's best one. "Median" is a single imputation, the median of 39 draws;
+  the published runs. The model is trained on the other cells. Of five imputations, `AvgMAE` is the
+  mean absolute error, and `MinMAE` that of each row's best one. "Median" is a single imputation,
+  the median of 39 draws;
 - "nearest row" is the published "KNN(n_neighbors=1)", by our code. The figures agree if the splits,
   the hidden cells and the measures do.
 """
@@ -44,7 +44,7 @@ from benchmarks.report import print_rows
 from benchmarks.table_measures import nearness
 from keras_bfn import recipes
 from keras_bfn.samplers import SDE2Sampler
-from keras_bfn.tables import Number, Table
+from keras_bfn.tables import Table
 from keras_bfn.tables.model import PEAK_RATE
 
 BATCH = 64
@@ -91,11 +91,11 @@ def to_rows(df):
     return np.column_stack([*df.to_numpy().T[:-1], df.iloc[:, -1].str.slice(6)]).astype("float64")
 
 
-def train_model(df, seed, args, **columns):
+def train_model(df, seed, args):
     """Returns a trained model, and the processor seconds that its training took."""
     start = time.process_time()
     keras.utils.set_random_seed(seed)
-    model = Table.from_dataframe(df, **columns).make_model(dropout=args.dropout, seed=seed)
+    model = Table.from_dataframe(df).make_model(dropout=args.dropout, seed=seed)
     batches = math.ceil(len(df) / BATCH)
     epochs = math.ceil(args.steps / batches)
     model.compile(recipes.adamw(epochs * batches, PEAK_RATE, weight_decay=args.weight_decay))
@@ -162,8 +162,7 @@ def measure_imputation(name, seed, args):
     train, hidden = hide_cells(load_split(name, seed)[0], seed)
     shown = np.where(hidden, np.nan, train)
     df = to_frame(shown)
-    by_chance = {name: Number(nullable=False) for name in df.columns[:-1]}
-    model, seconds = train_model(df, seed, args, **by_chance)
+    model, seconds = train_model(df, seed, args)
     draws = {}
     for noise in (1.0, 2.0):
         found = model.impute(df, num_draws=MEDIAN_DRAWS, sampler=SDE2Sampler(noise), seed=seed)

@@ -171,9 +171,7 @@ def test_the_protocol_trains_with_its_options():
 
 
 def test_the_protocol_prints_ours_beside_the_published_figures(monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(
-        forest_protocol, "train_model", lambda df, seed, args, **_: (Copying(df), 1.0)
-    )
+    monkeypatch.setattr(forest_protocol, "train_model", lambda df, seed, args: (Copying(df), 1.0))
     for task, names in (("generation", "W_train,W_test"), ("imputation", "MinMAE,AvgMAE")):
         path = tmp_path / f"Results_tabular - {task}.csv"
         path.write_text(f"dataset,method,{names}\niris,Other,0.1,0.2\ncar,Other,0.3,0.4\n")
