@@ -174,9 +174,11 @@ class Table(Immutable):
         Args:
             df: a frame.
             seed: None, or int. By default, a number that a `Number` sends as an interval of scores
-                is encoded as its median, so that a cell's code depends only on the cell. With a
-                seed, as for training, the code is drawn from the interval, and the value of a
-                missing cell from the column.
+                is encoded as its median, so that a row's code depends only on the row. With a seed,
+                as for training, the code is drawn from the interval. Missing cells of nullable
+                columns have values, too, which mean nothing: with a seed, those of numbers without
+                cycles are drawn from the prior given the other numbers of the row, and all others
+                from the column.
 
         Returns:
             A dict of arrays, `(num_rows, *event_shape)`, one for each part of `flow`.
