@@ -47,17 +47,23 @@ def test_the_time_of_each_number_is_seen_where_theta_does_not_tell_it(name, flow
         assert np.abs(one - other).max() > 1e-4
 
 
-@pytest.mark.parametrize(
-    ("flow_name", "policy"),
-    [(name, "float32") for name in FLOWS]
-    + [("discretized", "mixed_bfloat16"), ("discretized", "mixed_float16")],
-)
-@pytest.mark.parametrize("name", everywhere(list(NETWORKS), "UNet", "Transformer"))
-def test_outputs_are_float32_of_the_flows_size(name, flow_name, policy):
-    flow = FLOWS[flow_name]()
-    network = NETWORKS[name](flow, dtype=policy)
+def assert_is_of_the_flows_size(network, name, flow):
     assert network.output.shape == (None, *event_shape(name), flow.output_size)
     assert network.output.dtype == "float32"
+
+
+@pytest.mark.parametrize("flow_name", FLOWS)
+def test_outputs_are_of_the_flows_size(flow_name):
+    flow = FLOWS[flow_name]()
+    assert_is_of_the_flows_size(NETWORKS["MLP"](flow), "MLP", flow)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("name", everywhere(list(NETWORKS), "Transformer"))
+def test_outputs_and_weights_are_float32_in_half_precision(name, policy):
+    flow = FLOWS["discretized"]()
+    network = NETWORKS[name](flow, dtype=policy)
+    assert_is_of_the_flows_size(network, name, flow)
     assert all(keras.backend.standardize_dtype(w.dtype) == "float32" for w in network.weights)
 
 
@@ -92,8 +98,10 @@ def test_a_network_refuses_what_is_no_flow(name):
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("flow_name", FLOWS)
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    ("name", "flow_name"),
+    [(name, "binary") for name in NETWORKS] + [("MLP", name) for name in FLOWS if name != "binary"],
+)
 def test_a_network_without_the_shortcut_begins_with_zeros(name, flow_name):
     flow = FLOWS[flow_name]()
     output = run(NETWORKS[name](flow, shortcut=False), make_inputs(name, flow))

@@ -125,7 +125,8 @@ def test_evaluation_is_in_the_order_that_was_compiled(name, tmp_path):
     model.compile("sgd", order=ORDERS[name], num_repeats=4)
     x = np.tile(X, (20, 1))
     logs = model.evaluate(x, batch_size=480, return_dict=True, verbose=0)
-    nats = model.code_length(x, num_repeats=8, order=ORDERS[name], seed=1, verbose=0)
+    options = {**QUIET, "batch_size": len(x), "seed": 1}
+    nats = model.code_length(x, num_repeats=8, order=ORDERS[name], **options)
     error = total(nats).std() / len(x) ** 0.5
     assert abs(logs["nats_per_example"] - total(nats).mean()) < 6 * error + 1e-4
     if name == "left_to_right":  # exact, and all told
@@ -278,14 +279,14 @@ def test_what_is_given_meets_guidance_by_functions_and_particles():
 @once
 def test_matrices_of_low_rank_learn_and_are_saved(tmp_path):
     model = make_model(kernel_size=3)
-    before = say(model)
+    before = costs_of(model)
     model.network.enable_lora(2)
-    assert_same(say(model), before)
+    assert_same(costs_of(model), before)
     model.compile(keras.optimizers.Adam(0.05))
     model.fit(X, epochs=2, verbose=0)
-    after = say(model)
-    assert np.abs(after["left_to_right"][0] - before["left_to_right"][0]).max() > 0.01
-    assert_same(say(save_and_load(model, "preset", tmp_path)), after)
+    after = costs_of(model)
+    assert np.abs(after["left_to_right"] - before["left_to_right"]).max() > 0.01
+    assert_same(costs_of(save_and_load(model, "preset", tmp_path)), after)
 
 
 @once
