@@ -10,9 +10,15 @@ import numpy as np
 import pytest
 
 import keras_bfn
+from tests.brief import make_brief
 from tests.test_guides import ROOT
 
 pytest.importorskip("matplotlib")
+
+
+@pytest.fixture
+def brief(monkeypatch):
+    make_brief(monkeypatch)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +37,7 @@ pytest.importorskip("matplotlib")
         ),
     ],
 )
-def test_digits(data_type, arguments, script, tmp_path):
+def test_digits(data_type, arguments, brief, script, tmp_path):
     printed = script(
         ROOT / "examples" / "digits.py",
         *("--data-type", data_type, "--epochs", "1", "--repeats", "1", "--sampler-steps", "3"),
@@ -224,7 +230,7 @@ def check_page(path):
 def test_tables_are_learnt_and_filled_in(script, tmp_path):
     printed = script(
         ROOT / "examples" / "table.py",
-        *("--steps", "20", "--splits", "1", "--samples", "200"),
+        *("--steps", "5", "--splits", "1", "--samples", "200"),
         *("--sampler-steps", "3", "--draws", "2"),
     )
     assert len(re.findall(r"^split 0(?: +[\d.]+){5}$", printed, re.MULTILINE)) == 2
@@ -433,7 +439,7 @@ def test_a_folder_of_ones_own_is_learnt(script, tmp_path):
 
 
 @pytest.mark.once
-def test_pieces_of_photographs_are_learnt(script, tmp_path):
+def test_pieces_of_photographs_are_learnt(brief, script, tmp_path):
     pytest.importorskip("skimage")
     printed = script(
         ROOT / "examples" / "photographs.py",
