@@ -251,8 +251,12 @@ TIES = {
 
 
 @pytest.mark.parametrize("name", everywhere(list(TIES), "four", "tail"))
-@pytest.mark.parametrize("top_k", [1, 2, 3, 500, None])
-@pytest.mark.parametrize("top_p", [None, 1e-9, 0.3, 0.5, 0.7501, 1.0])
+@pytest.mark.parametrize(
+    "top_k", everywhere({str(k): k for k in (1, 2, 3, 500, None)}, "2", "None")
+)
+@pytest.mark.parametrize(
+    "top_p", everywhere({str(p): p for p in (None, 1e-9, 0.3, 0.5, 0.7501, 1.0)}, "None", "0.5")
+)
 def test_of_classes_as_likely_the_first_are_kept_and_no_more_than_needed(name, top_k, top_p):
     probs = np.array([TIES[name], TIES[name][::-1]])
     found = to_numpy(Categorical(to_tensor(np.log(probs))).truncated(top_k, top_p).probs())
@@ -262,7 +266,9 @@ def test_of_classes_as_likely_the_first_are_kept_and_no_more_than_needed(name, t
 
 
 @pytest.mark.parametrize("num_classes", everywhere({"3": 3, "27": 27, "1000": 1000}, "27"))
-@pytest.mark.parametrize("top_p", [0.01, 0.3, 0.9, 0.999, 1 - 1e-5])
+@pytest.mark.parametrize(
+    "top_p", everywhere({str(p): p for p in (0.01, 0.3, 0.9, 0.999, 1 - 1e-5)}, "0.3", "0.99999")
+)
 def test_what_is_kept_reaches_top_p_and_without_the_last_does_not(num_classes, top_p):
     """To the precision of sums in float32, whatever the order of the classes."""
     probs = np.random.default_rng(0).dirichlet(np.full(num_classes, 0.3), 50)
