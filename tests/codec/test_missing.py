@@ -69,7 +69,7 @@ def test_what_is_missing_comes_back_as_missing(name):
 )
 def test_padded_sequences_take_the_bits_that_they_take_without(name, monkeypatch):
     """The same initial bits, and the same number of bits but for the coder's rounding."""
-    num = 30
+    num = 50
     x = np.random.default_rng(0).integers(0, 3, (num, SHORT))
     padded = np.pad(x, ((0, 0), (0, LONG - SHORT)), constant_values=-1)
     words = np.random.default_rng(1).integers(1, 2**32, 1000, dtype="uint32")
