@@ -84,7 +84,7 @@ class JointNormal(Immutable):
         is_small = num * max(size, 20) ** 3 <= MOST_PRODUCTS
         iterations = NUM_ITERATIONS if np.isnan(x).any() and is_small else 0
         rows, found = np.random.default_rng(0).permutation(num), np.zeros(len(FACTORS))
-        for held_out in np.array_split(rows, NUM_FOLDS):
+        for held_out in np.array_split(rows, NUM_FOLDS) if num > 1 else ():
             mean, covariance = _fit_moments(np.delete(x, held_out, axis=0), iterations)
             shrunk = [_shrink(covariance, factor) for factor in FACTORS]
             some = x[held_out[:MOST_HELD_OUT]]
@@ -116,9 +116,12 @@ class JointNormal(Immutable):
         if x.ndim != 2 or x.shape[1] != self.mean.size:
             raise refusal("x", f"must have shape (num, {self.mean.size})", x)
         lacking, covariance = np.isnan(x), self.covariance.astype("float64")
-        for row in np.unique(lacking, axis=0):
-            rows = np.flatnonzero((lacking == row).all(axis=1))
-            seen, unseen = np.flatnonzero(~row), np.flatnonzero(row)
+        patterns, which, counts = np.unique(
+            lacking, axis=0, return_inverse=True, return_counts=True
+        )
+        groups = np.split(np.argsort(which.ravel(), kind="stable"), np.cumsum(counts))
+        for pattern, rows in zip(patterns, groups, strict=False):  # the last group is empty
+            seen, unseen = np.flatnonzero(~pattern), np.flatnonzero(pattern)
             both = covariance[np.ix_(unseen, seen)]
             gain = np.linalg.solve(covariance[np.ix_(seen, seen)], both.T).T
             found = self.mean[unseen] + (x[np.ix_(rows, seen)] - self.mean[seen]) @ gain.T

@@ -130,6 +130,26 @@ def test_it_is_fitted_to_rows_with_missing_numbers():
 
 
 @pytest.mark.once
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [[1.0, 2.0]],
+        [[np.nan, 2.0]],
+        [[1.0, np.nan], [np.nan, 2.0]],
+        np.full((9, 2), np.nan),
+        np.ones((9, 2)),
+        np.where(np.eye(6) > 0, np.nan, np.arange(36.0).reshape(6, 6)),
+    ],
+)
+def test_it_is_fitted_to_few_rows_and_completes_them(rows):
+    fitted = JointNormal.fit(rows)
+    for rng in (None, np.random.default_rng(0)):
+        found = fitted.complete(rows, rng)
+        assert np.isfinite(found).all()
+        assert_allclose(found[~np.isnan(rows)], np.array(rows)[~np.isnan(rows)])
+
+
+@pytest.mark.once
 def test_numbers_that_nearly_follow_from_others_are_told_where_a_fifth_is_missing():
     """With covariances of the pairs that are there, errors are 3.5 times those of the truth."""
     rng = np.random.default_rng(0)
