@@ -8,7 +8,7 @@ import tempfile
 import time
 
 BACKENDS = ("tensorflow", "jax", "torch")
-PARTS = 5  # of the tests on PyTorch: in small parts, the last of which is not alone for long
+PARTS = 7  # of the tests on PyTorch: in small parts, the last of which is not alone for long
 DEFAULTS = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     # Threads of PyTorch that wait leave the cores to the other two.
