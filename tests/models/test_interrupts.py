@@ -1,5 +1,6 @@
 """Whatever a call was doing when it was interrupted, the model is that of its last whole step."""
 
+import importlib
 import signal
 import time
 
@@ -54,6 +55,8 @@ def interrupt_after(seconds, call):
             raise
     finally:
         signal.signal(signal.SIGALRM, before)
+        if keras.backend.backend() == "torch":  # off if `torch.no_grad` itself was interrupted
+            importlib.import_module("torch").set_grad_enabled(True)
 
 
 def comes_of_interrupt(error):
