@@ -77,10 +77,10 @@ class JointNormal(Immutable):
         Reference: Dempster, Laird and Rubin, 1977, "Maximum likelihood from incomplete data via the
         EM algorithm".
         """
-        x = check_numbers("x", x).astype("float64")
-        if x.ndim != 2 or not x.size:
-            raise refusal("x", "must have shape (num, size)", x)
+        x = _check_rows(x)
         num, size = x.shape
+        if not x.size:
+            raise refusal("x", "must have at least one row and one number", x)
         is_small = num * max(size, 20) ** 3 <= MOST_PRODUCTS
         iterations = NUM_ITERATIONS if np.isnan(x).any() and is_small else 0
         rows, found = np.random.default_rng(0).permutation(num), np.zeros(len(FACTORS))
@@ -112,8 +112,8 @@ class JointNormal(Immutable):
         >>> prior.complete([[2.0, np.nan]]).tolist()
         [[2.0, 1.0]]
         """
-        x = np.array(check_numbers("x", x), "float64")
-        if x.ndim != 2 or x.shape[1] != self.mean.size:
+        x = _check_rows(x)
+        if x.shape[1] != self.mean.size:
             raise refusal("x", f"must have shape (num, {self.mean.size})", x)
         lacking, covariance = np.isnan(x), self.covariance.astype("float64")
         patterns, which, counts = np.unique(
@@ -196,6 +196,14 @@ class JointNormal(Immutable):
 def _diagonal(values):
     """Returns diagonal matrices with these values, `(batch, size)`."""
     return values[:, :, None] * ops.eye(values.shape[1], dtype="float32")
+
+
+def _check_rows(x):
+    """Returns a float64 copy of rows, or raises a `ValueError` if they are not rows of numbers."""
+    x = check_numbers("x", x).astype("float64")
+    if x.ndim != 2 or np.isinf(x).any():
+        raise refusal("x", "must have shape (num, size), without infinity", x)
+    return x
 
 
 def _fit_moments(x, iterations):

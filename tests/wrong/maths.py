@@ -1580,9 +1580,15 @@ CALLS = {
             "x=array([0., 0., 0.])",
         ),
         (
-            lambda t: flows.JointNormal([0.0], [[1.0]]).complete(np.zeros(3)),
+            lambda t: flows.JointNormal.fit([[inf, 1.0]]),
+            "without infinity",
+            "x=array([[inf,  1.]])",
+        ),
+        (lambda t: flows.JointNormal.fit(np.zeros((0, 2))), "at least one row", "shape=(0, 2)"),
+        (
+            lambda t: flows.JointNormal([0.0], [[1.0]]).complete([[1.0, 2.0]]),
             "must have shape (num, 1)",
-            "x=array([0., 0., 0.])",
+            "x=array([[1., 2.]])",
         ),
         (
             lambda t: flows.MarkovChain.fit([[0, 1]], 2, 2),
