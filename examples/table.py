@@ -47,11 +47,10 @@ from sklearn.preprocessing import StandardScaler
 from table_report import is_number, to_floats, write_report
 
 from keras_bfn.tables import AtLeast, Category, Levels, Number, Table
-from keras_bfn.tables.model import BATCH_SIZE
 from keras_bfn.tables.numbers import SECONDS
 from keras_bfn.tables.table import MOST_NAMES
 
-HIDDEN = 0.2
+HIDDEN, BATCH_SIZE = 0.2, 64
 MOST_IMPUTED = 1000  # maximum number of held-out rows with hidden cells
 DATE_FORMATS = ("ISO8601", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y")
 SCORES = ["real rows", "generated rows", "mean of samples", "one sample", "column mean"]
@@ -145,7 +144,7 @@ def train(df, columns, steps, seed):
         print(f"\rsplit {seed}: epoch {epoch + 1} of {epochs}", end="", file=sys.stderr, flush=True)
 
     callback = keras.callbacks.LambdaCallback(on_epoch_end=show)
-    model.fit(df, epochs=epochs, callbacks=[callback], verbose=0)
+    model.fit(df, batch_size=BATCH_SIZE, epochs=epochs, callbacks=[callback], verbose=0)
     print(f"\r{'':<40}\r", end="", file=sys.stderr)
     return model
 

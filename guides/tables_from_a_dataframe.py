@@ -78,7 +78,8 @@ print(table)
 ## The model
 
 `make_model` makes a model for the table. By default, `fit` takes 2,000 steps of AdamW, but at most
-1,000 epochs. Missing cells need no preparation: the model learns where they occur.
+1,000 epochs. The more rows, the larger the batches, from 64 to 512 rows. Missing cells need no
+preparation: the model learns where they occur.
 """
 
 model = table.make_model(width=64, seed=0)

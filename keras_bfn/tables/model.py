@@ -20,7 +20,7 @@ from keras_bfn.tables.frames import is_frame, make_series, read_series
 if TYPE_CHECKING:
     from keras_bfn.tables.table import Table
 
-BATCH_SIZE = 64
+LEAST_BATCH, BATCHES_PER_EPOCH = 64, 8  # by default: larger batches of few rows overfit
 TRAINING_STEPS = 2000
 MOST_EPOCHS = 1000  # by default: with more epochs, a model of few rows overfits
 PEAK_RATE = 3e-3
@@ -79,7 +79,8 @@ class TableModel(BayesianFlowNetwork):
 
         Args:
             x: a frame, or data as in `keras_bfn.BayesianFlowNetwork.fit`.
-            batch_size: int; 64 by default.
+            batch_size: int. By default an eighth of the rows, but at least 64 and at most 512; 64
+                for `Sequences`.
             epochs: int. By default as many as give 2,000 steps, but at most 1,000.
             validation_data: a frame, or as in Keras, where a frame may stand for the data.
             y: must be None.
@@ -93,10 +94,12 @@ class TableModel(BayesianFlowNetwork):
         """
         if is_frame(x):
             x = self._encode(x, seed=0)
-            batch_size = BATCH_SIZE if batch_size is None else batch_size
             num = count_examples(x)
             if kwargs.get("validation_split") is not None:  # these rows are not trained on
                 num *= 1 - check_rate("validation_split", kwargs["validation_split"])
+            if batch_size is None:
+                batch_size = max(LEAST_BATCH, int(num) // BATCHES_PER_EPOCH)
+                batch_size = min(batch_size, self.table.largest_batch)
             steps = math.ceil(int(num) / check_int("batch_size", batch_size, 1))
             if kwargs.get("steps_per_epoch") is not None:
                 steps = check_int("steps_per_epoch", kwargs["steps_per_epoch"], 1)

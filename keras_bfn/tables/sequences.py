@@ -46,6 +46,7 @@ class Sequences(Immutable):
         nullable: list of the names of the columns that can miss cells, or have none after the last
             row.
         library: as in `keras_bfn.tables.Table`.
+        largest_batch: 64, the most entities of a batch in `fit`, by default.
 
     Raises:
         ValueError: if the arguments do not fit each other.
@@ -62,6 +63,8 @@ class Sequences(Immutable):
     >>> visits.decode(visits.encode(df))["pain"].tolist()
     [3, 2, 1, 5, 4]
     """
+
+    largest_batch = 64  # all rows of an entity are one example
 
     def __init__(
         self, entity: str, entities: Table, rows: Table, num_steps: int, order: Sequence[str]

@@ -54,6 +54,7 @@ class Table(Immutable):
         nullable: list of the names of the nullable columns.
         present_part: the name of the part that states which cells are present: `"present"`, unless
             a column has it.
+        largest_batch: 512, the most examples of a batch in `fit`, by default.
 
     Raises:
         ValueError: if names of columns and dtypes differ, the prior is of other numbers, or a rule
@@ -72,6 +73,8 @@ class Table(Immutable):
     >>> table.decode(parts).equals(df)
     True
     """
+
+    largest_batch = 512
 
     def __init__(
         self,

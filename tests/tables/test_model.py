@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import keras_bfn
-from keras_bfn.tables import Angle, Number, Table, TableModel
+from keras_bfn.tables import Angle, Number, Sequences, Table, TableModel
 
 pandas = pytest.importorskip("pandas")
 pytest.importorskip("narwhals")
@@ -269,6 +269,25 @@ def test_a_model_that_is_not_compiled_trains_by_a_recipe():
     model.fit(FRAME, epochs=10, verbose=0)  # with a rate that rises anew
     assert int(model.optimizer.iterations) == 40
     assert model.evaluate(FRAME, verbose=0)[0] < before[0]
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("num", "batch_size", "epochs"), [(100, 64, 1000), (800, 100, 250), (8000, 512, 125)]
+)
+def test_more_rows_make_larger_batches(num, batch_size, epochs, monkeypatch):
+    asked = {}
+
+    def note(self, x, y, batch_size, epochs, **options):
+        asked.update(batch_size=batch_size, epochs=epochs)
+
+    monkeypatch.setattr(keras_bfn.BayesianFlowNetwork, "fit", note)
+    df = pandas.DataFrame({"x": np.arange(num) % 300, "id": np.arange(num)})
+    Table.from_dataframe(df[["x"]]).make_model(width=8, num_blocks=1).fit(df)
+    assert asked == {"batch_size": batch_size, "epochs": epochs}
+    entities = Sequences.from_dataframe(df, "id").make_model(width=8, num_blocks=1)
+    entities.fit(df)
+    assert asked["batch_size"] == 64
 
 
 @pytest.mark.once
