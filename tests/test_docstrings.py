@@ -221,7 +221,8 @@ def test_a_fenced_example_runs(path, block, surroundings, monkeypatch, request):
     # Fewer epochs, steps and samples: what is claimed is that each line runs.
     block = re.sub(r"epochs=\d+", "epochs=1", block)
     block = re.sub(r"num_steps=\d+", "num_steps=2", block)
-    block = re.sub(r"generate(_text)?\([\d_]+", r"generate\1(16", block)
+    block = re.sub(r"generate\([\d_]+", "generate(16", block)
+    block = re.sub(r"(generate_text\(|continue_text\(.*, )\d+", r"\g<1>2", block)
     try:
         exec(block, names)
     finally:

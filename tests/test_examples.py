@@ -60,7 +60,7 @@ def test_digits(data_type, arguments, brief, script, tmp_path):
 
 @pytest.mark.once
 @pytest.mark.parametrize("options", [(), ("--guidance", "1", "3")])
-def test_a_student_is_distilled_from_a_preset_or_a_file(options, script, tmp_path):
+def test_a_student_is_distilled_from_a_preset_or_a_file(options, brief, script, tmp_path):
     teacher = "bfn_digits_classes"
     if not options:
         teacher = str(tmp_path / "teacher.keras")

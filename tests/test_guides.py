@@ -17,9 +17,9 @@ NAMES = [guide.stem for guide in GUIDES]
 # The backend on which each guide runs in the quick suite: most where there is nothing to compile.
 TURNS = {
     "jax": ["several_devices", "switching_backends"],
-    "tensorflow": ["getting_started"],
     "torch": [
         "distillation",
+        "getting_started",
         "long_runs",
         "networks_and_presets",
         "posterior",
