@@ -162,7 +162,8 @@ class Letters(Tokenizer):
         'Call me.'
         """
         texts = [text] if isinstance(text, str) else text
-        texts = texts.to_list() if hasattr(texts, "to_list") else texts  # of pandas or polars
+        for name in ("to_list", "tolist"):  # of pandas or polars, of NumPy
+            texts = getattr(texts, name)() if hasattr(texts, name) else texts
         if not are_texts(texts):
             raise refusal("text", "must be a string, or a list of strings", text)
         alphabet = "".join(sorted(set().union(*texts)))

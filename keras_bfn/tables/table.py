@@ -148,9 +148,12 @@ class Table(Immutable):
             column = rules[name].column if name in rules else own.get(name)
             column = column or _infer(name, series, cells)
             if dtypes[name] is None or column is None:
-                came = f"column {name!r} of {series.to_native().dtype}"
+                cell = next((cell for cell in cells if cell is not None), None)
+                came = f"column {name!r} of {series.to_native().dtype}, such as {cell!r:.100}"
                 expected = "must contain numbers, strings, bools, categories or times"
-                raise mismatch("df", expected, came)
+                how = "dates by `pandas.to_datetime`, decimals by `astype(float)`"
+                how = f"Convert others: {how}, intervals by `astype(str)`"
+                raise mismatch("df", f"{expected}. {how}", came)
             if isinstance(column, Number):
                 column = column.counted_in(frames.ticks_of(series))
             elif isinstance(column, Category) and column.values is None:

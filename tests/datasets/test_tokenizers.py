@@ -137,6 +137,7 @@ def test_letters_are_numbered_as_in_their_alphabet():
         ("b\na\n", "\nab"),
         (["ba", "", "cb"], "abc"),
         (("é", "𝄞"), "é𝄞"),
+        (np.array(["ba", "c"]), "abc"),
     ],
 )
 def test_letters_are_fitted_to_the_characters_of_texts(text, alphabet):

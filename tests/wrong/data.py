@@ -1,5 +1,7 @@
 """Wrong calls of data sets, tables, metrics and tokenizers."""
 
+import decimal
+
 import numpy as np
 
 from keras_bfn import datasets, metrics, tables
@@ -276,9 +278,9 @@ CALLS = {
             "column 'a' of object",
         ),
         (
-            lambda t: tables.Table.from_dataframe(t.make_frame(a=[[1], [2]])),
-            "must contain numbers, strings, bools, categories or times",
-            "column 'a' of object",
+            lambda t: tables.Table.from_dataframe(t.make_frame(a=[None, decimal.Decimal(2)])),
+            "numbers, strings, bools, categories or times. Convert others: dates by",
+            "column 'a' of object, such as Decimal('2')",
         ),
         (
             lambda t: tables.Table.from_dataframe(t.make_frame(a=[1j, 2])),
