@@ -66,7 +66,9 @@ class Resume(keras.callbacks.Callback):
         self.history: list[dict[str, Any]] = []
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        steps, num_batches = self.params.get("steps"), getattr(self.data, "num_batches", None)
+        # In a loop of one's own, there may be no `params`.
+        steps = (self.params or {}).get("steps")
+        num_batches = getattr(self.data, "num_batches", None)
         if None not in (steps, num_batches) and steps != num_batches:
             # With `steps_per_epoch`, Keras 3.15 goes on where the last epoch ended.
             expected = "must have as many batches as an epoch of `fit` has steps: give it the "

@@ -94,6 +94,19 @@ def names(directory):
 
 
 @pytest.mark.once
+def test_a_loop_of_ones_own_resumes(tmp_path):
+    """Its callbacks may know the model alone."""
+    model = make_model()
+    for num_epochs in (0, 1):
+        callback = Resume(tmp_path, verbose=0)
+        callback.set_model(model)
+        callback.on_train_begin()
+        assert len(callback.history) == num_epochs
+        callback.on_epoch_end(num_epochs, {"loss": 1.5})
+    assert (tmp_path / "metrics.csv").read_text().splitlines()[1:] == ["1,1.5", "2,1.5"]
+
+
+@pytest.mark.once
 @pytest.mark.slow
 @pytest.mark.parametrize("num_kills", [1, 3])
 def test_a_run_that_is_killed_ends_as_one_that_is_left_alone(num_kills, tmp_path, capsys):
