@@ -131,6 +131,10 @@ class JointNormal(Immutable):
             x[np.ix_(rows, unseen)] = found
         return x.astype("float32")
 
+    def marginal(self, size: int) -> Self:
+        """Returns the distribution of the first numbers alone."""
+        return type(self)(self.mean[:size], self.covariance[:size, :size])
+
     def posterior_mean(self, s: Tensor, beta: Tensor) -> Tensor:
         """Returns the mean of each variable given evidence `(batch, size)`.
 

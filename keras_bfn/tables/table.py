@@ -17,8 +17,9 @@ from keras_bfn.flows import CircularFlow, DiscreteFlow, Flow, JointNormal
 from keras_bfn.flows.flow import RESERVED
 from keras_bfn.tables import frames
 from keras_bfn.tables.columns import CATEGORY_ACCURACY, Category, Column, Levels
+from keras_bfn.tables.completion import Completion
 from keras_bfn.tables.model import TableModel
-from keras_bfn.tables.numbers import LARGEST_SCORE, Number, number_flow
+from keras_bfn.tables.numbers import Number, number_flow
 from keras_bfn.tables.rules import Rule, in_order
 
 FEW_VALUES = 10  # numbers with at most this many values are classes
@@ -42,7 +43,8 @@ class Table(Immutable):
             sent.
         dtypes: dict from names to the dtypes of the frame's columns, as text.
         library: `"pandas"` or `"polars"`: the library of returned frames.
-        prior: a `keras_bfn.flows.JointNormal` of the numbers, or None.
+        prior: None, or a `keras_bfn.flows.JointNormal` of the numbers. If columns are nullable,
+            levels and classes have entries after these, as `from_dataframe` fits them.
         rules: None, or a dict from names of columns to a `keras_bfn.tables.Rule`. What is sent of
             such a column is the rule's remainder.
 
@@ -106,8 +108,9 @@ class Table(Immutable):
         self.nullable = [name for name, column in columns.items() if column.nullable]
         self.present_part = free_name("present", dtypes)
         self.prior = prior
-        if self.numbers:
-            number_flow(prior).check_event_shape((len(self.numbers),))
+        size = Completion(columns).size
+        if prior is not None and prior.mean.size != size:
+            raise refusal("prior", f"must have a size of {size} for these columns", prior)
 
     @classmethod
     def from_dataframe(cls, df: Frame, /, **columns: Column | Rule) -> Self:
@@ -164,10 +167,13 @@ class Table(Immutable):
         if {"", *RESERVED} & {*table.event_shape()} or {*RESERVED} <= {*dtypes}:
             expected = f"must not have columns named '', {RESERVED[0]!r} or {RESERVED[1]!r}"
             raise refusal("df", f"{expected}: rename them", table.names)
-        if not table.numbers:
+        completion = Completion(fitted)
+        if not completion.size:
             return table
-        cells = table.encode_cells(table.read(df), seed=0, missing=1)
-        prior = JointNormal.fit(cells[table.numbers_part])
+        parts = table.encode_cells(table.read(df), seed=0, missing=1)
+        if table.numbers:
+            parts |= dict(zip(table.numbers, parts[table.numbers_part].T, strict=True))
+        prior = JointNormal.fit(completion.entries(parts))
         return cls(fitted, dtypes, table.library, prior, rules)
 
     def encode(self, df: Frame, seed: int | None = None) -> dict[str, Array]:
@@ -182,9 +188,9 @@ class Table(Immutable):
             seed: None, or int. By default, a number that a `Number` sends as an interval of scores
                 is encoded as its median, so that a row's code depends only on the row. With a seed,
                 as for training, the code is drawn from the interval. Missing cells of nullable
-                columns have values, too, which mean nothing: with a seed, those of numbers without
-                cycles are drawn from the prior given the other numbers of the row, and all others
-                from the column.
+                columns have values, too, which mean nothing: with a seed, they are drawn from the
+                prior given the other cells of the row. Those of angles, of numbers with cycles and
+                of columns of very many classes are drawn from the column.
 
         Returns:
             A dict of arrays, `(num_rows, *event_shape)`, one for each part of `flow`.
@@ -276,6 +282,7 @@ class Table(Immutable):
         found: dict[str, Array] = {}
         present: list[list[int]] = []
         lacking: dict[str, Array] = {}
+        completion = Completion(self.columns)
         for name, column in self.columns.items():
             values = remainders.get(name, everything[name])
             code = missing if name in cells else -1
@@ -287,31 +294,19 @@ class Table(Immutable):
             if column.nullable:
                 present.append([code if cell is None else 1 for cell in everything[name]])
                 absent = np.array(present[-1]) == 0
-                if isinstance(column, Number) and not column.cycles:
-                    lacking[name] = absent
-                elif code == 0:
+                if absent.any():
                     _put_values(own.values(), absent, rng)
+                    if name in completion.places and name not in self.cycles_parts:
+                        lacking[name] = absent
             found |= own
+        if lacking and self.prior is not None:
+            completion.fill(self.prior, found, lacking, rng)
         if self.numbers:
-            found[self.numbers_part] = self._join_numbers(found, lacking, rng)
+            x = [found[name] for name in self.numbers]
+            found[self.numbers_part] = np.stack(x, axis=-1)
         if present:
             found[self.present_part] = np.array(present, "int32").T
         return {name: found[name] for name in self.event_shape()}
-
-    def _join_numbers(self, found, lacking, rng):
-        """Returns the numbers' part. Values of missing cells follow from the row's other numbers.
-
-        They are drawn from the prior, or its means without a generator. So messages about them tell
-        nothing wrong about the others.
-        """
-        x = np.stack([found[name] for name in self.numbers], axis=-1)
-        nowhere = np.zeros(len(x), bool)
-        here = np.stack([lacking.get(name, nowhere) for name in self.numbers], axis=-1)
-        if not here.any():
-            return x
-        size = len(self.numbers)
-        prior = self.prior or JointNormal(np.zeros(size), np.eye(size) / LARGEST_SCORE**2)
-        return np.where(here, np.clip(prior.complete(x, rng), -1.0, 1.0), x)
 
     def _find_remainders(self, cells):
         """Returns a dict from the columns with rules to the remainders.
@@ -382,7 +377,8 @@ class Table(Immutable):
         """Returns the dict of flows, with the priors of the observed values."""
         found: dict[str, Flow] = {}
         if self.numbers:
-            found[self.numbers_part] = number_flow(self.prior)
+            prior = self.prior and self.prior.marginal(len(self.numbers))
+            found[self.numbers_part] = number_flow(prior)
         found |= {name: x.flow() for name, x in self.columns.items() if name not in self.numbers}
         found |= {part: CircularFlow() for part in self.cycles_parts.values()}
         if self.nullable:
@@ -462,7 +458,8 @@ def _put_values(arrays, missing, rng):
     """Replaces the values of missing cells, in the arrays of a column's data.
 
     With a generator, the value is that of a random other row, so it carries no information about
-    its own row, not even that the cell is missing. Without one, it is the same in all rows.
+    its own row, not even that the cell is missing. Without one, it is the same in all rows. Where
+    the prior knows the column, it fills the cell in after this.
     """
     present = np.flatnonzero(~missing)
     is_drawn = rng is not None and len(present)
