@@ -17,6 +17,7 @@ from typing import Any, TypeVar, cast
 import keras
 from keras import ops
 
+from keras_bfn._backend.operations import untraced
 from keras_bfn._backend.processes import rows_of_process
 from keras_bfn._backend.traits import steps_take_values
 
@@ -105,7 +106,7 @@ def whole_steps(model, optimizer=None):
                 with uninterrupted():
                     finalize(variables)
 
-        optimizer.apply = uninterrupted()(optimizer.apply)
+        optimizer.apply = untraced(uninterrupted()(optimizer.apply))
         optimizer.finalize_variable_values = finalize_unless_failed
     try:
         yield
