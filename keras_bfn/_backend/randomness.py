@@ -7,7 +7,7 @@ import keras
 
 from keras_bfn._backend.devices import is_on_cpu
 
-LARGE = 2**14  # numbers in total, or in one example if the batch size is unknown
+LARGE = 2**9  # numbers of one example, for draws must not depend on whether the batch size is known
 
 
 def torch_generators():
@@ -40,7 +40,7 @@ class ReplicaSeedGenerator(keras.random.SeedGenerator):
 
 
 def _draw_normal_on_tensorflow(shape, seed=None):
-    """`keras.random.normal` in float32, compiled per shape on CPUs if large.
+    """`keras.random.normal` in float32, compiled per shape on CPUs if examples are large.
 
     That takes a third of the time.
     """
@@ -50,8 +50,7 @@ def _draw_normal_on_tensorflow(shape, seed=None):
 
     key = seed.next()
     key = tf.cast(tf.math.floormod(key, tf.int32.max - 1), "int32")  # as in Keras
-    sizes = [size for size in shape if isinstance(size, int)]  # a batch size may be unknown
-    if math.prod(sizes) < LARGE:
+    if math.prod(size for size in shape[1:] if isinstance(size, int)) < LARGE:
         # By default, XLA would use other bits here, and take thirty times as long.
         return tf.random.stateless_normal(shape, key, alg="philox")
     drawn = _compiled_normal()(tf.stack(shape), key)
