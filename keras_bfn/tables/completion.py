@@ -65,27 +65,30 @@ class Completion:
     def fill(self, prior, parts, lacking, rng):
         """Replaces the data of missing cells by draws, or without a generator by the likeliest.
 
+        Numbers follow from the other numbers of the row. Then each other column follows from all
+        columns before it, and from those without missing cells.
+
         Args:
             prior: a `keras_bfn.flows.JointNormal` of the entries.
             parts, lacking: as in `entries`.
             rng: None, or a NumPy generator.
         """
-        x = self.entries(parts, lacking)
-        # One column after another, each given those before it, then all numbers at once.
+        x, num = self.entries(parts, lacking), len(self.numbers)
+        numbers = {name: rows for name, rows in lacking.items() if name in self.numbers}
+        if numbers:
+            some = np.any(list(numbers.values()), axis=0)
+            found = prior.marginal(num).complete(x[some, :num], rng)
+            x[some, :num] = np.clip(found, -1.0, 1.0)
+        for name, rows in numbers.items():
+            parts[name][rows] = x[rows, self.places[name]][:, 0]
         for name, place in self.places.items():
-            if name in lacking and name not in self.numbers:
+            if name in lacking and name not in numbers:
                 rows, flow = lacking[name], self.flows[name]
                 # The mean of a class's entry is its probability.
                 entries = prior.complete(x[rows], None if flow.theta_is_probs else rng)[:, place]
                 draw = _draw_classes if flow.theta_is_probs else _nearest_levels
                 parts[name][rows] = draw(flow, entries, rng)
                 x[rows, place] = self._embed(name, parts[name][rows])
-        numbers = {name: rows for name, rows in lacking.items() if name in self.numbers}
-        if numbers:
-            some = np.any(list(numbers.values()), axis=0)
-            x[some] = np.clip(prior.complete(x[some], rng), -1.0, 1.0)
-        for name, rows in numbers.items():
-            parts[name][rows] = x[rows, self.places[name]][:, 0]
 
 
 def _draw_classes(flow, entries, rng):

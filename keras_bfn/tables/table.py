@@ -188,9 +188,10 @@ class Table(Immutable):
             seed: None, or int. By default, a number that a `Number` sends as an interval of scores
                 is encoded as its median, so that a row's code depends only on the row. With a seed,
                 as for training, the code is drawn from the interval. Missing cells of nullable
-                columns have values, too, which mean nothing: with a seed, they are drawn from the
-                prior given the other cells of the row. Those of angles, of numbers with cycles and
-                of columns of very many classes are drawn from the column.
+                columns have values, too, which mean nothing. With a seed, numbers are drawn from
+                the prior given the other numbers of the row, and classes and levels given all other
+                cells; those of angles, of numbers with cycles and of columns of very many classes
+                are values of other rows.
 
         Returns:
             A dict of arrays, `(num_rows, *event_shape)`, one for each part of `flow`.
