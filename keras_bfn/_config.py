@@ -48,6 +48,8 @@ class Immutable(ByValue, metaclass=_Sealed):
                 f"A `{type(self).__name__}` cannot be changed. Create a new one instead. "
                 f"Received: {name}={value!r}"
             )
+        if isinstance(value, (np.number, np.bool_)):  # which a config cannot hold
+            value = value.item()
         super().__setattr__(name, value)
 
     def __delattr__(self, name):

@@ -1,12 +1,14 @@
 """Schedules, flows, losses, samplers and tokenizers are what they were made as, for ever."""
 
 import copy
+import json
 import pickle
 
 import keras
+import numpy as np
 import pytest
 
-from keras_bfn import datasets, flows, losses, samplers, schedules
+from keras_bfn import datasets, flows, losses, samplers, schedules, tables
 
 pytestmark = pytest.mark.once
 
@@ -31,6 +33,15 @@ def test_nothing_can_be_set(made):
         with pytest.raises(AttributeError):
             setattr(made, name, 1.0)
     assert vars(made) == before
+
+
+def test_a_number_of_numpy_is_one_of_python():
+    flow = flows.DiscreteFlow(np.int64(3), beta_1=np.float32(0.3))
+    schedule = flow.get_config()["schedule"]
+    assert json.loads(json.dumps(schedule)) == schedule
+    assert type(flow).from_config(flow.get_config()) == flow
+    column = tables.Number(step=np.float32(0.5))
+    assert tables.Number.from_config(column.get_config()) == column
 
 
 @of_each

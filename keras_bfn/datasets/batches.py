@@ -134,7 +134,8 @@ class Batches(keras.utils.PyDataset):
 
 def _by_rows(name, values):
     """Returns values that can be indexed by an array of rows."""
-    if not hasattr(values, "__getitem__"):
+    has_rows = hasattr(values, "__getitem__") and hasattr(values, "__len__")
+    if not has_rows or getattr(values, "shape", None) == ():
         raise refusal(name, "must be an array, or support indexing by rows", values)
     # Indices of pandas are labels of rows, not positions.
     is_array = not isinstance(values, (list, tuple)) and not hasattr(values, "iloc")

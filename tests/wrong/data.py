@@ -343,6 +343,11 @@ CALLS = {
             "examples=3",
         ),
         (
+            lambda t: datasets.Batches(np.array(3), keep, 2, LABELS),
+            "must be an array, or support indexing by rows",
+            "examples=array(3)",
+        ),
+        (
             lambda t: datasets.Batches([], keep, 2),
             "must be at most the number of examples, 0",
             "batch_size=2",
