@@ -44,7 +44,8 @@ def make_function(model, what, sampler, condition, guided):
     program = SamplingProgram(model, sampler)
     if model.allow_missing:
         inputs["observed"] = map_parts(ops.ones, shapes)
-    return functools.partial(step, program), inputs | _example_step(program, inputs)
+    first = float(program.find_times(1)[0])  # while nothing is traced
+    return functools.partial(step, program, first), inputs | _example_step(program, first, inputs)
 
 
 def call(model, inputs):
@@ -52,11 +53,12 @@ def call(model, inputs):
     return {"params": model.signature.call(model.network, inputs)}
 
 
-def step(program, inputs, noise=None):
+def step(program, first, inputs, noise=None):
     """Returns a prediction, the sampler's state after a step, and data from the prediction.
 
     Args:
         program: a `SamplingProgram`.
+        first: float, the time at which the sampler starts.
         inputs: dict with `"state"`, the sampler's state, or a dict of the parts' states; `"t"` and
             `"t_next"`, scalars; the noise, by the names that a `Noise` gives it; for conditional
             models `"condition"`, of shape `(batch, ...)`, and `"guidance_scale"`, of shape
@@ -66,7 +68,7 @@ def step(program, inputs, noise=None):
     noise = Noise(inputs) if noise is None else noise
     t, t_next, state = inputs["t"], inputs["t_next"], inputs["state"]
     ones = ops.ones(ops.shape(keras.tree.flatten(state)[0])[:1], "float32")
-    is_first = t <= float(program.find_times(1)[0])
+    is_first = t <= first
     start = program.start(ops.shape(ones)[0], noise)
     state = keras.tree.map_structure(lambda *either: ops.where(is_first, *either), start, state)
     inputs = inputs | {"ones": ones}
@@ -96,12 +98,12 @@ def _zeros(x):
     return ops.zeros((EXAMPLE_ROWS, *x.shape[1:]), x.dtype)
 
 
-def _example_step(program, conditions):
+def _example_step(program, first, conditions):
     """Returns example values of a step's other inputs, with their names and shapes."""
     inputs, noise = {"t": ops.zeros((), "float32"), "t_next": ops.ones((), "float32")}, Noise()
     try:
         inputs["state"] = program.start(EXAMPLE_ROWS, Noise())
-        step(program, conditions | inputs, noise)
+        step(program, first, conditions | inputs, noise)
     except ValueError as error:
         if "`seed`" not in str(error):
             raise
