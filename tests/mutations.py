@@ -211,7 +211,7 @@ FAULTS = [
     Fault(
         "exported steps start at time 0 alone, whatever the sampler's start",
         "inference/exported.py",
-        "is_first = t <= float(program.find_times(1)[0])\n",
+        "is_first = t <= first\n",
         "is_first = t <= 0.0\n",
         ("saving",),
     ),

@@ -145,7 +145,8 @@ class Letters(Tokenizer):
         """Finds the characters that occur in a text, or in a list of texts.
 
         Args:
-            text: string, or list of strings, with at least two distinct characters.
+            text: string, or list, array or series of strings, with at least two distinct
+                characters.
 
         Returns:
             A `Letters` of the characters found, sorted.

@@ -12,8 +12,8 @@ LEAST_PROBABILITY = 1e-3  # of a class
 class Completion:
     """Draws values for missing cells from a joint normal distribution of a row's entries.
 
-    They are sent in place of missing cells. Like those of other rows, they depend on the other
-    cells as they do where nothing is missing, so messages about them tell nothing wrong.
+    They are sent in place of missing cells. They depend on the other cells as those of whole rows
+    do, so messages about them tell nothing wrong about the others.
 
     Each number is an entry. If a column is nullable, so is each level, and each class of a column
     but the last, as 0 or 1. Of too many, columns of few entries come first.

@@ -64,7 +64,7 @@ class Sequences(Immutable):
     [3, 2, 1, 5, 4]
     """
 
-    largest_batch = 64  # all rows of an entity are one example
+    largest_batch = 64  # an example has all rows of an entity
 
     def __init__(
         self, entity: str, entities: Table, rows: Table, num_steps: int, order: Sequence[str]

@@ -4,7 +4,7 @@ import decimal
 
 import numpy as np
 
-from keras_bfn import datasets, metrics, tables
+from keras_bfn import datasets, flows, metrics, tables
 from tests.wrong.things import IMAGES, LABELS, ROWS, inf, keep, nan
 
 
@@ -915,6 +915,13 @@ CALLS = {
     ],
     "prior": [
         (lambda t: tables.Levels(0, 3, 3), "must be two finite numbers", "prior=3"),
+        (
+            lambda t: tables.Table(
+                t.table.columns, t.table.dtypes, "pandas", flows.JointNormal([0, 0], np.eye(2))
+            ),
+            "must have a size of 1 for these columns",
+            "prior=JointNormal(size=2)",
+        ),
     ],
     "reference_text": [
         (lambda t: metrics.spelling_rate(["a b c"], ["b"]), "must be a string", "a list"),
