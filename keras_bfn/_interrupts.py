@@ -17,9 +17,8 @@ from typing import Any, TypeVar, cast
 import keras
 from keras import ops
 
-from keras_bfn._backend.operations import untraced
 from keras_bfn._backend.processes import rows_of_process
-from keras_bfn._backend.traits import steps_take_values
+from keras_bfn._backend.traits import steps_take_values, untraced
 
 # Signals that users, timers and batch systems send. Windows has only the first two.
 _NAMES = ("SIGINT", "SIGTERM", "SIGALRM", "SIGUSR1")

@@ -14,15 +14,6 @@ else:
         return ops.add(ops.matmul(x, kernel), bias)
 
 
-def untraced(function):
-    """Returns a function that `torch.compile` calls as it is. It traces what the function calls."""
-    if keras.backend.backend() != "torch":
-        return function
-    import torch
-
-    return torch.compiler.disable(function, recursive=False)
-
-
 def normalize_groups(layer, x):
     """Returns the output of a `GroupNormalization` layer; None if PyTorch has nothing faster.
 

@@ -25,3 +25,12 @@ def is_data_loader(x):
     """Whether `x` is a `torch.utils.data.DataLoader`, which every backend accepts."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(x, torch.utils.data.DataLoader)
+
+
+def untraced(function):
+    """Returns a function that `torch.compile` calls as it is. It traces what the function calls."""
+    if keras.backend.backend() != "torch":
+        return function
+    import torch
+
+    return torch.compiler.disable(function, recursive=False)
