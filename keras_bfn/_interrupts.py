@@ -105,7 +105,7 @@ def whole_steps(model, optimizer=None):
                 with uninterrupted():
                     finalize(variables)
 
-        optimizer.apply = untraced(uninterrupted()(optimizer.apply))
+        optimizer.apply = functools.partial(_apply_whole, optimizer.apply)
         optimizer.finalize_variable_values = finalize_unless_failed
     try:
         yield
@@ -118,6 +118,12 @@ def whole_steps(model, optimizer=None):
             vars(optimizer).pop(name, None)
             if name in before:
                 vars(optimizer)[name] = before[name]
+
+
+@untraced
+def _apply_whole(apply, *args, **kwargs):
+    with uninterrupted():
+        return apply(*args, **kwargs)
 
 
 class _InPlace:

@@ -128,7 +128,7 @@ class Trajectories(keras.utils.PyDataset):
             raise refusal("batch_size", expected, batch_size)
         self.seed = check_seed(seed)
         self.epoch = 0
-        self._within_epoch, self._made, self._lock = False, None, threading.Lock()
+        self._within_epoch, self._made, self._turn = False, None, threading.Lock()
 
     @property
     def num_batches(self) -> int:
@@ -155,7 +155,7 @@ class Trajectories(keras.utils.PyDataset):
 
     def _make(self):
         """Returns the paths of the epoch and the plan of its jumps, made once."""
-        with self._lock:  # TensorFlow fetches batches in threads of its own
+        with self._turn:  # TensorFlow fetches batches in threads of its own
             if self._within_epoch and self._made[0][0] == self.epoch:
                 return self._made[1:]
             made_with = self.epoch, key_of([to_numpy(w) for w in self.model.network.weights])
