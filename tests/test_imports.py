@@ -1,5 +1,6 @@
-"""Packages that are not there are asked for, where they are needed."""
+"""Packages that are not there are asked for, where they are needed; what an import leaves alone."""
 
+import subprocess
 import sys
 
 import pytest
@@ -76,3 +77,10 @@ def test_a_package_that_is_missing_is_asked_for(package, things, tmp_path, monke
     for call in NEEDS[package]:
         with pytest.raises(ImportError, match="pip install"):
             call(things, tmp_path)
+
+
+@pytest.mark.once("jax")
+def test_devices_are_configured_after_the_import():
+    set_devices = "jax.config.update('jax_num_cpu_devices', 3)"  # refused once there are arrays
+    code = f"import jax, keras_bfn; {set_devices}; assert len(jax.devices()) == 3"
+    subprocess.run([sys.executable, "-c", code], check=True)

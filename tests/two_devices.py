@@ -5,9 +5,11 @@ import pathlib
 import runpy
 import sys
 
+import keras_bfn  # noqa: F401
+
 
 def divide_processor(num):
-    """Before Keras is imported: makes so many devices of the processor."""
+    """Makes so many devices of the processor. The package may be imported already."""
     os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={num}"
     if os.environ["KERAS_BACKEND"] == "tensorflow":
         import tensorflow as tf

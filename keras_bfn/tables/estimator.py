@@ -94,7 +94,8 @@ class TableEstimator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """Trains a model of the rows.
 
         Args:
-            X: a frame, or an array of numbers, of shape `(num, num_columns)`.
+            X: a frame, or an array of numbers, of shape `(num, num_columns)`. NaN and masked
+                entries are missing cells.
             y: ignored.
 
         Returns:
@@ -184,6 +185,8 @@ class TableEstimator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             return X
         with tell_to_install("Arrays are read as pandas DataFrames: pip install pandas"):
             import pandas
+        if isinstance(X, np.ma.MaskedArray):
+            X = X.astype(X.dtype if X.dtype in FLOATS else "float64").filled(np.nan)
         options = {"dtype": FLOATS, "ensure_all_finite": "allow-nan"}
         X = validate_data(self, X, reset=reset, **options)
         names = [f"x{i}" for i in range(X.shape[1])] if reset else self.model_.table.names

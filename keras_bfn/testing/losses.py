@@ -23,11 +23,6 @@ from keras_bfn.testing.claims import (
 )
 from keras_bfn.testing.costs import ExactFlow, make_prior, run_edges
 
-FLOWS = (
-    flows.DiscreteFlow(3, beta_1=2.0),
-    flows.DiscretizedFlow(5, sigma_1=0.2, prediction="data"),
-    flows.ContinuousFlow(sigma_1=0.5, prediction="data"),
-)
 STD = 0.01  # of numbers of which messages tell so little that one costs as much as infinitely many
 SHAPES = (((), ()), ((4,), (4,)), ((2, 2), ()), ((2, 2), (2, 2)))  # of an example, and its times
 NUM_SHIFTS, NUM_POINTS, GENERATOR = 64, 1021, 76  # of evenly spread points
@@ -66,7 +61,11 @@ def check_loss(loss: BFNLoss, seed: int = 0) -> None:
     require_saving(loss, BFNLoss)
     name, rng = type(loss).__name__, np.random.default_rng(check_seed(seed))
     _check_times(loss, rng)
-    for flow in FLOWS:
+    for flow in (
+        flows.DiscreteFlow(3, beta_1=2.0),
+        flows.DiscretizedFlow(5, sigma_1=0.2, prediction="data"),
+        flows.ContinuousFlow(sigma_1=0.5, prediction="data"),
+    ):
         if _check_shapes(loss, flow, rng):
             if flow.discrete:
                 run_edges(flow, np.arange(flow.num_values), {name: loss})  # type: ignore[arg-type]

@@ -19,7 +19,6 @@ JOINT_PRIOR = np.array([[0.25, 0.02, 0.03], [0.05, 0.2, 0.05], [0.02, 0.08, 0.3]
 NUM_SAMPLES = 8000
 VARIANCE_TOLERANCE = 0.05  # 0.01 for chance, and 0.035 for the first-order error of 60 steps
 STD = 0.2  # of data that are hardly ever clipped to [-1, 1]
-NORMAL_FLOW = ContinuousFlow(sigma_1=0.1, prediction="data")
 
 
 def check_sampler(
@@ -82,9 +81,18 @@ class PairPosterior(keras.layers.Layer):
 class NormalPosterior(keras.layers.Layer):
     """A network for independent variables, N(0, STD^2): their posterior means."""
 
+    def __init__(self, flow):
+        super().__init__()
+        self.flow = flow
+
     def call(self, inputs):
-        beta = expand(NORMAL_FLOW.schedule.beta(inputs["t"]), inputs["theta"])
+        beta = expand(self.flow.schedule.beta(inputs["t"]), inputs["theta"])
         return inputs["theta"] * (1.0 + beta) / (beta + STD**-2)
+
+
+def make_normal_flow():
+    """Returns a flow for numbers that tells them to 0.1."""
+    return ContinuousFlow(sigma_1=0.1, prediction="data")
 
 
 def make_pair_model():
@@ -100,7 +108,7 @@ def _sample(model, sampler, num_steps, seed):
 
 def _check_times(sampler):
     name = type(sampler).__name__
-    for flow, num_steps in itertools.product((DiscreteFlow(3, 2.0), NORMAL_FLOW), (1, 2, 5)):
+    for flow, num_steps in itertools.product((DiscreteFlow(3, 2.0), make_normal_flow()), (1, 2, 5)):
         times = np.asarray(sampler.times(flow, num_steps))
         require_shape(times, (num_steps + 1,), f"{name}.times for {num_steps} steps")
         is_right = (times[0], times[-1]) == (np.float32(sampler.start), 1)
@@ -163,7 +171,8 @@ def _check_joint_distribution(sampler, num_steps, seed):
 
 def _check_normal_data(sampler, num_steps, seed):
     name = type(sampler).__name__
-    model = BayesianFlowNetwork(NORMAL_FLOW, NormalPosterior(), event_shape=(2,), seed=0)
+    flow = make_normal_flow()
+    model = BayesianFlowNetwork(flow, NormalPosterior(flow), event_shape=(2,), seed=0)
     found = _sample(model, sampler, num_steps, seed).trajectory
     _check_variance(name, found, model.flow, STD**2)
     early, late = (s[:, :, 0].T.astype("float64") for s in found.s[-2:])
@@ -211,7 +220,7 @@ def evidence_variance(sampler, num_steps):
     With the exact posterior as the network, evidence is linear in the noise. Row i of the batch is
     perturbed by the i-th draw alone, by too little ever to be clipped.
     """
-    flow, unit = NORMAL_FLOW, 0.01
+    flow, unit = make_normal_flow(), 0.01
     rows = iter(unit * np.eye(num_steps + 1, dtype="float32"))
 
     def normal(shape, **kwargs):
@@ -234,7 +243,8 @@ def evidence_variance(sampler, num_steps):
 
 def exact_variance(sampler):
     """Returns the same for infinitely many steps, from a start at N(0, beta_0)."""
-    beta_0, beta_1 = (float(NORMAL_FLOW.schedule.beta(t)) for t in (sampler.start, 1.0))
+    schedule = make_normal_flow().schedule
+    beta_0, beta_1 = (float(schedule.beta(t)) for t in (sampler.start, 1.0))
     if sampler.deterministic:
         # u = s / sqrt(beta) is multiplied by sqrt((1 + tau^2 beta_1) / (1 + tau^2 beta_0)).
         return beta_1 * (1 + STD**2 * beta_1) / (1 + STD**2 * beta_0)

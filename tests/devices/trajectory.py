@@ -10,6 +10,11 @@ import contextlib
 import os
 import sys
 
+import keras
+import numpy as np
+
+from keras_bfn import BayesianFlowNetwork, callbacks, devices, flows, networks
+from tests.injected_noise import noise_of_places
 from tests.two_devices import divide_processor
 
 GLOBAL_BATCH, NUM_STEPS = 16, 12
@@ -18,7 +23,6 @@ BACKEND = os.environ["KERAS_BACKEND"]
 
 
 def join_processes():
-    """Before Keras is imported, for JAX is then asked for its devices."""
     address = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
     if BACKEND == "jax":
         import jax
@@ -36,12 +40,6 @@ if how in ("batches", "widths"):
     divide_processor(4 if BACKEND == "jax" else 2)
 if how == "processes":
     join_processes()
-
-import keras  # noqa: E402
-import numpy as np  # noqa: E402
-
-from keras_bfn import BayesianFlowNetwork, callbacks, devices, flows, networks  # noqa: E402
-from tests.injected_noise import noise_of_places  # noqa: E402
 
 
 def distribute():

@@ -89,6 +89,23 @@ def test_short_floats_keep_their_decimals(dtype):
     np.testing.assert_array_equal(drawn, expected.astype(dtype))
 
 
+@pytest.mark.parametrize("dtype", ["int64", "float32"])
+def test_masked_entries_are_missing_cells(dtype):
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 9, (40, 2)).astype(dtype)
+    mask = rng.random(x.shape) < 0.3
+    x[mask] = 50
+    estimator = make_estimator(random_state=0).fit(np.ma.array(x, mask=mask))
+    expected = make_estimator(random_state=0).fit(np.where(mask, np.float32("nan"), x))
+    drawn, filled = estimator.sample(9), estimator.transform(np.ma.array(x, mask=mask))
+    np.testing.assert_array_equal(drawn, expected.sample(9))
+    np.testing.assert_array_equal(filled[~mask], x[~mask])
+    assert np.isnan(drawn).any()
+    assert np.isfinite(filled).all()
+    seen = np.where(mask, filled, x)  # no value but those of the cells that count
+    np.testing.assert_array_equal(estimator.transform(seen), seen)
+
+
 def test_scores_are_the_likelihoods_of_the_rows():
     df = make_frame()
     estimator = make_estimator(random_state=0, num_repeats=3).fit(df)
