@@ -523,6 +523,8 @@ class BayesianFlowNetwork(Trainer):
         """Returns the loss in nats per variable, and updates the metrics when evaluating."""
         if sample_weight is None and y is not None:
             check_no_targets(y)
+        if not isinstance(y_pred, dict) or "weights" not in y_pred:
+            raise refusal("y_pred", "must be what a call of the model on `x` returned", y_pred)
         data, num_repeats, nats = y_pred["data"], 1 if training else self.num_repeats, {}
         counts, of_examples = count_variables(data, y_pred.get("mask"), sample_weight)
         counted = counts

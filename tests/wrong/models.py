@@ -2790,6 +2790,18 @@ CALLS = {
             "`x` with targets. Pass only the data or,",
         ),
     ],
+    "y_pred": [
+        (
+            lambda t: t.model.compute_loss(X),
+            "must be what a call of the model on `x` returned",
+            "y_pred=None",
+        ),
+        (
+            lambda t: t.model.compute_loss(X, y_pred={"data": X}),
+            "must be what a call of the model on `x` returned",
+            "y_pred={'data': array([",
+        ),
+    ],
 }
 if IS_TORCH:  # others write no such files
     CALLS["filepath"].append(
