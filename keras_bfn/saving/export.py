@@ -63,7 +63,9 @@ class FlatModel(keras.Model):
 
     def __init__(self, model, function, example):
         super().__init__(dtype="float32", autocast=False)
-        self.model = model  # tracked, so that its weights are not exported as constants
+        # Tracked, so that weights are not exported as constants. If the model itself was tracked,
+        # Keras 3.15 on TensorFlow would also export a call of it, on floats.
+        self.state = model.variables
         self.function = function
         names = list(_name_leaves(example))
         self.pack = lambda flat: keras.tree.pack_sequence_as(example, [flat[n] for n in names])
