@@ -49,6 +49,7 @@ from keras import ops
 from keras_bfn._backend.devices import scope_of
 from keras_bfn._backend.gradients import recompute
 from keras_bfn._backend.processes import process_of
+from keras_bfn._backend.traits import steps_take_values
 from keras_bfn._interrupts import restoring
 from keras_bfn._parts import map_parts
 from keras_bfn._random import start_from
@@ -297,11 +298,12 @@ def build_optimizer(model):
     """Creates an optimizer's variables, or checks that they are those of the weights that train.
 
     Keras 3.15 replaces weights by averages by their place among those that train. On TensorFlow, if
-    layers were frozen since, a weight could get the average of another one.
+    layers were frozen since, a weight could get the average of another one. On JAX, a step would
+    fail.
 
     Raises:
-        ValueError: if weights train for which there are no variables; or, if weights are averaged,
-            if others train than when the variables were created.
+        ValueError: if weights train for which there are no variables; or, if weights are averaged
+            or on JAX, if others train than when the variables were created.
     """
     if not model.optimizer.built:
         with scope_of(model):
@@ -310,7 +312,8 @@ def build_optimizer(model):
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
     known = list(map(id, optimizer._trainable_variables))
     trained = list(map(id, model.trainable_variables))
-    if known != trained if optimizer.use_ema else not set(known) >= set(trained):
+    is_exact = optimizer.use_ema or steps_take_values()
+    if known != trained if is_exact else not set(known) >= set(trained):
         raise ValueError(
             "The optimizer was built for other weights than those that train now. Call `compile` "
             "after you freeze, unfreeze or add layers. "

@@ -2,8 +2,9 @@
 
 Plain Python values, numpy arrays, containers of these and `ByValue` objects are compared by value
 and type: 1, 1.0 and True differ. Everything else is compared by identity, and its key keeps it
-alive. A function's key holds the current values that it reads: globals, closures and defaults. A
-Keras layer's key holds the current attributes and variables of the layer and of all layers in it.
+alive. A function's key holds the current values that it reads: globals, closures, defaults, and
+those of Keras variables. A Keras layer's key holds the current attributes and variables of the
+layer and of all layers in it.
 """
 
 import functools
@@ -74,6 +75,8 @@ def key_of(value, within=()):
         return kind, value.dtype.str, value.shape, digest
     if isinstance(value, keras.Layer):
         return layer_key(value)
+    if isinstance(value, keras.Variable):  # on JAX, traces hold its value
+        return _Same(value), key_of(keras.ops.convert_to_numpy(value))
     for depth, outer in enumerate(within):
         if outer is value:
             return "within", depth

@@ -11,7 +11,7 @@ from keras_bfn._random import seed_of
 from keras_bfn._typing import Array
 from keras_bfn._validation import check_int, check_numbers, refusal, to_numpy
 from keras_bfn.flows import Flow
-from keras_bfn.flows.scaling import FINEST
+from keras_bfn.flows.scaling import FINEST, ROUNDING
 from keras_bfn.inference.generation import refuse_details
 from keras_bfn.inference.program import check_batch_size
 from keras_bfn.inputs.missing import is_missing
@@ -23,7 +23,6 @@ SIGMA_1 = 0.002  # relative to half the range: posteriors are often much narrowe
 EDGE = 0.1  # margin beyond bounds, from which samples are drawn again; clipping would pile them up
 ATTEMPTS = 10  # at drawing samples within the bounds; those still outside are then reflected
 OF_EACH_SAMPLE = {"condition", "guidance", "latents", "lengths"}  # arguments of `generate`
-ROUNDING = 10.0  # relative to float precision: numbers that differ less are equal
 MARGIN = 0.5  # margin beyond the simulated range, as real observations may lie there
 ORDERS = {"together": 0.1, "given": 0.3}
 SHARE_OBSERVED = 0.6  # fraction of the training examples: most users need the posterior

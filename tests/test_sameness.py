@@ -99,6 +99,20 @@ def test_a_functions_key_is_of_the_values_that_it_reads_now():
     assert key_of(function) == before
 
 
+def test_a_functions_key_is_of_the_variables_that_it_reads_now():
+    target = keras.Variable([2.0, 1.0])
+
+    def function(x):
+        return target * x
+
+    before = key_of(function)
+    assert key_of(function) == before
+    target.assign([3.0, 1.0])
+    assert key_of(function) != before
+    target.assign([2.0, 1.0])
+    assert key_of(function) == before
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -224,6 +224,7 @@ class ContinuousFlow(NumberFlow):
         self, x: Array, by: str, per: str, margin: float
     ) -> tuple[ArrayLike, ArrayLike]:
         """Returns `center` and `scale` fitted to data, for `keras_bfn.flows.fit_scaling`."""
+        precision, x = np.finfo(x.dtype).eps, x.astype("float64")
         channels = tuple(range(np.ndim(x) - 1)) or None
         axes = {"all": None, "channel": channels, "variable": 0}[per]
         if np.isnan(x).all(axis=axes).any():
@@ -234,8 +235,11 @@ class ContinuousFlow(NumberFlow):
         scale = (1.0 + margin) * np.maximum(high - center, center - low)
         if by == "deviation":
             scale = np.maximum(scale, scaling.DEVIATIONS * np.nanstd(x, axis=axes))
-        scale = np.where(low < high, scale, 1.0)
-        return center, np.maximum(scale, scaling.FINEST * np.abs(center))
+        least = scaling.FINEST * np.abs(center)
+        if ((scale < least) & (scale > scaling.ROUNDING * precision * np.abs(center))).any():
+            expected = f"must vary by more than {scaling.FINEST} of its values: subtract a constant"
+            raise refusal("x", expected, x)
+        return center, np.maximum(np.where(low < high, scale, 1.0), least)
 
     @property
     def data_range(self) -> tuple[Any, Any]:

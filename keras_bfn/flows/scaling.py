@@ -20,6 +20,7 @@ from keras_bfn.flows.flow import FlowT
 WAYS, SHARES = ("range", "deviation"), ("all", "channel", "variable")
 DEVIATIONS = 4.0  # the least range on each side of the mean
 FINEST = 1e-4  # the least scale relative to its center: float32 has seven digits
+ROUNDING = 10.0  # relative to float precision: numbers that differ less are equal
 
 
 def fit_scaling(
@@ -55,8 +56,9 @@ def fit_scaling(
         A flow like `flow`, or a dict of flows. Values that are equal in all examples get scale 1.
 
     Raises:
-        ValueError: if an argument is out of its range, all values of a scaling are missing, or
-            `flow` neither is nor contains a `ContinuousFlow`.
+        ValueError: if an argument is out of its range, all values of a scaling are missing, they
+            vary by less than 1e-4 of their size, or `flow` neither is nor contains a
+            `ContinuousFlow`.
 
     Example:
 
@@ -80,8 +82,8 @@ def fit_scaling(
             raise refusal("flow", "must have no `prior` yet: fit the prior after the scaling", flow)
         x = to_numpy(x, "x")
         missing = x != x
-        x = flow.check_values(np.where(missing, 0.0, x).astype(x.dtype)).astype("float64")
-        x = np.where(missing, np.nan, x)
+        x = flow.check_values(np.where(missing, 0.0, x).astype(x.dtype))
+        x = np.where(missing, np.nan, x).astype(x.dtype)
         found = dict(zip(("center", "scale"), flow.find_scaling(x, by, per, margin), strict=True))
         found = keras.saving.serialize_keras_object(found)
         return type(flow).from_config({**flow.get_config(), **found})

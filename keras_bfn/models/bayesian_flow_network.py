@@ -549,12 +549,12 @@ class BayesianFlowNetwork(Trainer):
             weight = size if weight is None else size * weight
         per_variable = ops.divide_no_nan(sum_parts(cost), size)
         total = self._mean(per_variable, per_variable, weight)
-        added = super().compute_loss(training=training) if self.losses else 0.0
+        added = y_pred.get("added", 0.0)
         if not training:
             # Not in `call`: Keras 3.15 on JAX does not allow metric updates there.
             self.loss_tracker.update_state(per_variable + added, weight)
             self._update_metrics(nats, size, weight, of_examples)
-        return total + added if self.losses else total  # with the network's regularisation losses
+        return total + added if "added" in y_pred else total
 
     def _update_metrics(self, nats, size, weight, of_examples):
         by_part = map_parts(lambda flow, *costs: sum(costs), self.flow, *nats.values())
@@ -604,6 +604,7 @@ class BayesianFlowNetwork(Trainer):
         """A context in which the model has its optimizer's averaged weights (EMA).
 
         The raw weights are restored on exit, also after an error. Other threads wait meanwhile.
+        Weights that are trained, loaded or assigned meanwhile are lost.
 
         Raises:
             ValueError: if the optimizer keeps no averages.
@@ -653,6 +654,8 @@ class BayesianFlowNetwork(Trainer):
             if self.times == "variables":
                 outputs["weights"][name] = state.messages, state.told
             outputs[name] = predictions.predict(self, state, x, condition, training, mask)
+            if name in TRAINED and self.losses:  # those that the network adds
+                outputs["added"] = super().compute_loss(training=training)
         return outputs
 
     def sample_evidence(

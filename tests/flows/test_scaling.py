@@ -237,10 +237,23 @@ def test_without_a_margin_the_range_is_that_of_the_data(dtype, per):
 def test_single_numbers_and_constants_have_a_scaling():
     single = flows.fit_scaling(ContinuousFlow(), np.array([1.0, 5.0]), per="channel", margin=0)
     assert (single.center, single.scale) == (3.0, 2.0)
-    x = np.array([[7.0, 1e6], [7.0, 1e6 + 1]])
+    x = np.array([[7.0, 1e6, 1e6], [7.0, 1e6, 1e6 + 300]])
     flow = flows.fit_scaling(ContinuousFlow(), x, per="variable")
-    assert_allclose(flow.scale, [1.0, 100.0], rtol=1e-3)
+    assert_allclose(flow.scale, [1.0, 100.0, 165.0], rtol=1e-3)
     flow.check_data(x)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("by", ["range", "deviation"])
+def test_numbers_are_refused_whose_offset_leaves_float32_too_few_digits(by):
+    x = 1.7e9 + np.random.default_rng(0).uniform(0, 3600, (50, 2))
+    for per in ("all", "channel", "variable"):
+        with pytest.raises(ValueError, match=r"must vary by more than 0\.0001 of its values"):
+            flows.fit_scaling(ContinuousFlow(), x, by, per)
+    same = np.array([[0.1], [0.1], [0.3 - 0.2]])  # but for rounding
+    flow = flows.fit_scaling(ContinuousFlow(), same, by)
+    assert flow.scale == pytest.approx(1e-5)
+    flow.check_data(same)
 
 
 @pytest.mark.once

@@ -211,6 +211,21 @@ def test_training_is_refused_if_other_weights_are_averaged_than_train():
     assert changes == [False, True, True]
 
 
+@pytest.mark.once("jax")
+def test_training_is_refused_if_a_layer_was_frozen_since():
+    """On JAX, where Keras's own error is of the step within."""
+    model = make_model(FLOW)
+    model.fit(X, verbose=0)
+    layer = next(layer for layer in model.network.layers if layer.weights)
+    layer.trainable = False
+    with pytest.raises(ValueError, match="Call `compile` after you freeze"):
+        model.fit(X, verbose=0)
+    model.compile("adam")
+    before = layer.get_weights()
+    model.fit(X, verbose=0)
+    assert_same(layer.get_weights(), before)
+
+
 @pytest.mark.once
 def test_averages_begin_at_loaded_weights_unless_they_are_loaded_too(fresh, tmp_path):
     other = make_averaging_model()

@@ -192,6 +192,35 @@ def test_regularisers_of_the_network_join_the_loss_but_not_the_code_length():
     np.testing.assert_allclose(logs[1]["bits_per_dim"], logs[0]["bits_per_dim"], rtol=1e-5)
 
 
+class AddedLoss(keras.layers.Layer):
+    """Adds the mean square of its input to the loss, and a constant."""
+
+    def call(self, x):
+        self.add_loss(5.0 + keras.ops.mean(keras.ops.square(x)))
+        return x
+
+
+def test_losses_that_a_network_adds_count_once():
+    flow = FLOWS["binary"]()
+    x = make_data(flow)
+    logs = {}
+    for layer in (AddedLoss, keras.layers.Identity):
+        inputs = {
+            "theta": keras.Input((4, 4, 1, flow.theta_size), name="theta"),
+            "t": keras.Input((), name="t"),
+        }
+        h = layer()(inputs["theta"])
+        outputs = keras.layers.Dense(flow.output_size, kernel_initializer="ones")(h)
+        model = keras_bfn.BayesianFlowNetwork(flow, keras.Model(inputs, outputs), seed=0)
+        model.compile(keras.optimizers.SGD(0.0))
+        logs[layer] = model.fit(x, batch_size=24, validation_data=x, verbose=0).history
+    added, plain = logs.values()
+    # Of probabilities, the mean square is 1/4 without evidence, and 0.51 at the last time.
+    for name in ("loss", "val_loss"):
+        assert 5.37 < added[name][0] - plain[name][0] < 5.47
+    np.testing.assert_allclose(added["val_bits_per_dim"], plain["val_bits_per_dim"], rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     "loss",
     [  # models of all other tests train with the first

@@ -1463,6 +1463,11 @@ CALLS = {
         ),
         (lambda t: flows.fit_scaling(CONTINUOUS, None), "must contain floats for", "dtype object"),
         (
+            lambda t: flows.fit_scaling(CONTINUOUS, np.array([1e9, 1e9 + 1])),
+            "must vary by more than 0.0001 of its values: subtract",
+            "x=array([1.e+09, 1.e+09])",
+        ),
+        (
             lambda t: flows.fit_scaling(CONTINUOUS, np.array([nan])),
             "must contain observed values",
             "x=array([nan])",
