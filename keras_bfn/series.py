@@ -31,7 +31,7 @@ LARGEST = 8.0  # scaled numbers are clipped there, or, for horizons of several s
 RARE = 0.005  # the fraction that is clipped, if that is not too far out
 SHOWN = 10.0  # where the scaled history is clipped
 FINEST = 1e-3  # the unit of a constant past, relative to the size of the numbers
-ROUNDING = 2e-7  # the spread of a constant past, relative to the size: float32 has seven digits
+ROUNDING = {"float32": 2e-7, "float64": 1e-13}  # the spread of a constant, relative to its size
 FEWEST = 8  # steps before a training window, at least; or two seasons
 LONGEST_STEP = 1.5  # relative to the shortest: months differ by a tenth, a gap doubles a step
 COLUMNS = ("unique_id", "ds", "y")  # of frames, as Nixtla's packages name them
@@ -377,7 +377,8 @@ class _Form(NamedTuple):
         size = np.ones(1) if self.log else _mean(np.abs(past))
         size = np.where(size > 0, size, 1.0)
         unit = np.maximum(change, 0.1 * spread)
-        unit = np.where(spread > ROUNDING * size, unit, np.maximum(unit, FINEST * size))
+        varies = spread > _rounding_of(past) * size
+        unit = np.where(varies, unit, np.maximum(unit, FINEST * size))
         shown = np.clip(np.nan_to_num((filled - level) / unit), -SHOWN, SHOWN)
         relative = np.log(np.maximum(spread / unit, 0.1))
         seen = np.mean(~np.isnan(past), axis=1, keepdims=True)
@@ -387,6 +388,13 @@ class _Form(NamedTuple):
         last = np.where(np.isnan(last), level, last)
         base = np.tile(last, math.ceil(self.horizon / self.season))[:, : self.horizon]
         return np.concatenate(inputs, axis=1).astype("float32"), base, unit
+
+
+def _rounding_of(past):
+    """Returns `ROUNDING` of each row: that of float32 if all its numbers are, but not integers."""
+    is_short = (np.isnan(past) | (past == past.astype("float32"))).all(axis=1, keepdims=True)
+    is_short &= np.nan_to_num(past % 1).any(axis=1, keepdims=True)
+    return np.where(is_short, ROUNDING["float32"], ROUNDING["float64"])
 
 
 def _read_series(name, series, log):

@@ -284,12 +284,13 @@ def test_a_season_that_repeats_exactly_goes_on():
 def test_a_level_far_above_the_changes_does_not_change_the_scaled_numbers():
     x = 5.0 * autoregressive(20, 80, seed=0)[0]
     model = series.make_model(x, HORIZON, CONTEXT, width=8, num_blocks=1, seed=0)
-    (here, seen), (there, also_seen) = (
-        model.windows(x + level, 200, seed=0) for level in (0.0, 101325.0)
-    )
-    assert_allclose(there, here, atol=1e-3)
-    is_size = np.arange(seen.shape[1]) == CONTEXT  # the unit relative to the size of the numbers
-    assert_allclose(also_seen[:, ~is_size], seen[:, ~is_size], atol=1e-3)
+    for numbers in (x, np.round(5 * x)):
+        here, seen = model.windows(numbers, 200, seed=0)
+        for level in (101325.0, 1e9):
+            there, also_seen = model.windows(numbers + level, 200, seed=0)
+            assert_allclose(there, here, atol=1e-3)
+            rest = np.arange(seen.shape[1]) != CONTEXT  # which is the unit relative to the numbers
+            assert_allclose(also_seen[:, rest], seen[:, rest], atol=1e-3)
     history = [np.float32(101325.0) + np.float32([0.0, 0.0, 0.0078125] * 9)]  # rounding alone
     assert model.encode_history(history)[2] == pytest.approx(101.325, rel=1e-3)
 
