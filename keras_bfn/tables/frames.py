@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import importlib
+import math
 import re
 
 import numpy as np
@@ -16,6 +17,7 @@ DAY = 86_400  # seconds
 NOT_A_TIME = np.iinfo("int64").min  # as NumPy stores a missing time
 SHORT_FLOATS = {"Float16": np.float16, "Float32": np.float32}
 INTEGER = re.compile("u?int(8|16|32|64)", re.IGNORECASE)
+SHORT_FLOAT = re.compile("float(16|32)", re.IGNORECASE)
 
 
 def import_narwhals():
@@ -198,12 +200,20 @@ def narwhals_dtype(library, text):
 
 
 def with_room(text, cells):
-    """Returns a dtype's text, or that of 64-bit integers if cells are beyond its integers."""
-    integer = INTEGER.match(text)
+    """Returns a dtype's text, or that of 64 bits if cells are beyond its integers or floats."""
+    integer, short = INTEGER.match(text), SHORT_FLOAT.match(text)
+    if short and _overflow(cells, short[1]):
+        return f"{text[: short.start(1)]}64{text[short.end() :]}"
     limits = integer and np.iinfo(integer[0].lower())
     if not integer or all(cell is None or limits.min <= cell <= limits.max for cell in cells):
         return text
     return ("int64" if integer[0].islower() else "Int64") + text[integer.end() :]
+
+
+def _overflow(cells, bits):
+    """Whether a finite cell is beyond the floats of so many bits."""
+    largest = float(np.finfo(f"float{bits}").max)
+    return any(cell is not None and largest < abs(cell) < math.inf for cell in cells)
 
 
 def read_series(values):
@@ -262,6 +272,9 @@ def _write_series(library, cells, text):
         cells = [None if cell is None else int(cell) for cell in cells]
     elif dtype.is_float():
         cells = [None if cell is None else float(cell) for cell in cells]
+        short = SHORT_FLOAT.match(text)
+        if short and _overflow(cells, short[1]):
+            raise ValueError(f"must contain numbers within {dtype}")
     write = _polars_series if library == "polars" else _pandas_series
     return write(_import(library), cells, native, dtype)
 

@@ -22,7 +22,8 @@ class Rule(Immutable):
 
     Pass it as the column to `keras_bfn.tables.Table.from_dataframe`. All columns of a rule must be
     integers, or floats or times of one dtype. A rule may refer to a column that has a rule itself.
-    If one of the other columns is unknown in a row, it follows from the cell and the remainder.
+    If one of the other columns is unknown in a row, it follows from the cell and the remainder. If
+    several are, the cell is not learnt or scored, and no row can be sampled given it.
 
     Args:
         *others: the names of the other columns, at least one.

@@ -220,7 +220,7 @@ class Table(Immutable):
 
     def complete(self, cells: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
         """Returns the cells of all columns: None in those that `cells` lacks."""
-        unknown = [None] * len(next(iter(cells.values())))
+        unknown = [None] * len(next(iter(cells.values()), ()))
         return {**dict.fromkeys(self.names, unknown), **cells}
 
     def read_column(self, name: str, series: Any) -> list[Any]:
@@ -257,7 +257,19 @@ class Table(Immutable):
         return {**self.dtypes, **wider}
 
     def check_cells(self, cells: Mapping[str, Sequence[Any]]) -> None:
-        """Raises a `ValueError` unless the frame's dtypes can hold these cells."""
+        """Raises a `ValueError` unless sampled rows can have these cells.
+
+        The frame's dtypes must hold them, and rules must determine the cells beside them.
+        """
+        everything, solved = self.complete(cells), set()
+        for name, rule in self.rules.items():
+            others = [everything[other] for other in rule.others]
+            with _naming(name):
+                for row, other in rule.find_unknown(everything[name], others):
+                    if other in self.rules or (row, other) in solved:
+                        expected = f"must only be given together with {other!r}, for {rule!r}"
+                        raise ValueError(f"{expected}. Received: row {row} without {other!r}")
+                    solved.add((row, other))
         frames.write_frame(self.library, cells, self.dtypes)
 
     def encode_cells(
@@ -313,20 +325,15 @@ class Table(Immutable):
         """Returns a dict from the columns with rules to the remainders.
 
         Raises:
-            ValueError: if a row breaks a rule, or does not determine a cell.
+            ValueError: if a row breaks a rule.
         """
-        found, solved = {}, set()
+        found = {}
         for name, rule in self.rules.items():
             others = [cells[other] for other in rule.others]
             with _naming(name):
                 dtype = frames.narwhals_dtype(self.library, self.dtypes[name])
                 show = functools.partial(frames.show_cell, dtype=dtype)
                 found[name] = rule.find_remainders(cells[name], others, show)
-                for row, other in rule.find_unknown(cells[name], others):
-                    if other in self.rules or (row, other) in solved:
-                        expected = f"must only be given together with {other!r}, for {rule!r}"
-                        raise ValueError(f"{expected}. Received: row {row} without {other!r}")
-                    solved.add((row, other))
         return found
 
     def decode_cells(

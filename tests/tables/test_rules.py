@@ -219,7 +219,34 @@ def test_cells_that_break_a_rule_or_do_not_determine_others_are_refused(model):
     df = FRAME[["low", "high"]].assign(top=FRAME["high"] + 1.0)
     table = Table.from_dataframe(df, high=AtLeast("low"), top=AtLeast("high"))
     with pytest.raises(ValueError, match="must only be given together with 'high'"):
-        table.encode(df.assign(high=np.nan))
+        table.make_model(width=8, num_blocks=1).impute(df.assign(high=np.nan))
+
+
+def test_rows_whose_rules_determine_no_cell_teach_what_else_they_have():
+    df = FRAME[["net", "tax", "gross", "low", "high"]].copy()
+    df["top"] = df["high"] + 1.0
+    df.loc[3, ["net", "tax"]] = np.nan
+    df.loc[5, "high"] = np.nan
+    rules = {"gross": SumOf("net", "tax"), "high": AtLeast("low"), "top": AtLeast("high")}
+    table = Table.from_dataframe(df, **rules)
+    rest = df.assign(gross=df["gross"].mask(df["net"].isna()), top=df["top"].mask(df.index == 5))
+    found, expected = table.encode(df), table.encode(rest)
+    assert np.isnan(found["numbers"][5, table.numbers.index("top")])
+    for name, x in found.items():
+        np.testing.assert_array_equal(x, expected[name])
+    model = table.make_model(width=8, num_blocks=1, seed=0)
+    model.fit(df, epochs=1, verbose=0)
+    assert np.isfinite(model.log_likelihood(df, num_repeats=1)).all()
+    drawn = model.sample(40, num_steps=2, seed=0)
+    np.testing.assert_allclose(drawn["gross"], drawn["net"] + drawn["tax"], rtol=1e-6)
+
+
+def test_sums_beyond_short_floats_are_written_as_doubles():
+    df = pandas.DataFrame({"a": [400.0, 300.0], "b": [200.0, 1.0]}, dtype="float16")
+    df["c"] = df["a"] + df["b"]
+    table = Table.from_dataframe(df, c=SumOf("a", "b"))
+    cells = {"a": [40000.0], "b": [40000.0], "c": [80000.0]}
+    assert table.write(cells).to_dict("list") == cells
 
 
 @pytest.mark.parametrize("gross", [[1_190_001, 2_380_002], [1_190_000, 2_379_999]])
