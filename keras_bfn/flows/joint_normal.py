@@ -77,20 +77,21 @@ class JointNormal(Immutable):
         Reference: Dempster, Laird and Rubin, 1977, "Maximum likelihood from incomplete data via the
         EM algorithm".
         """
-        x = _check_rows(x)
+        x = check_rows(x)
         num, size = x.shape
-        if not x.size:
-            raise refusal("x", "must have at least one row and one number", x)
         is_small = num * max(size, 20) ** 3 <= MOST_PRODUCTS
         iterations = NUM_ITERATIONS if np.isnan(x).any() and is_small else 0
-        rows, found = np.random.default_rng(0).permutation(num), np.zeros(len(FACTORS))
-        for held_out in np.array_split(rows, NUM_FOLDS) if num > 1 else ():
-            mean, covariance = _fit_moments(np.delete(x, held_out, axis=0), iterations)
-            shrunk = [_shrink(covariance, factor) for factor in FACTORS]
-            some = x[held_out[:MOST_HELD_OUT]]
-            found += [_log_likelihood(some, mean, covariance) for covariance in shrunk]
-        mean, covariance = _fit_moments(x, iterations)
-        return cls(mean, _limit(_shrink(covariance, FACTORS[found.argmax()])))
+
+        def fit_some(x):
+            return fit_moments(x, iterations)
+
+        def score(x, found, share):
+            mean, covariance = found
+            return _log_likelihood(x, mean, _shrink(covariance, share))
+
+        share = best_share(x, fit_some, score)
+        mean, covariance = fit_some(x)
+        return cls(mean, _limit(_shrink(covariance, share)))
 
     def complete(self, x: ArrayLike, rng: np.random.Generator | None = None) -> Array:
         """Fills in missing numbers, given the other numbers of the row.
@@ -112,9 +113,7 @@ class JointNormal(Immutable):
         >>> prior.complete([[2.0, np.nan]]).tolist()
         [[2.0, 1.0]]
         """
-        x = _check_rows(x)
-        if x.shape[1] != self.mean.size:
-            raise refusal("x", f"must have shape (num, {self.mean.size})", x)
+        x = self.check_completed(x)
         lacking, covariance = np.isnan(x), self.covariance.astype("float64")
         patterns, which, counts = np.unique(
             lacking, axis=0, return_inverse=True, return_counts=True
@@ -130,6 +129,13 @@ class JointNormal(Immutable):
                 found += rng.standard_normal(found.shape) @ np.linalg.cholesky(left).T
             x[np.ix_(rows, unseen)] = found
         return x.astype("float32")
+
+    def check_completed(self, x: ArrayLike) -> Array:
+        """Returns a float64 copy of rows, or raises a `ValueError` if `complete` cannot take it."""
+        x = check_numbers("x", x).astype("float64")
+        if x.ndim != 2 or x.shape[1] != self.mean.size or np.isinf(x).any():
+            raise refusal("x", f"must have shape (num, {self.mean.size}), without infinity", x)
+        return x
 
     def marginal(self, size: int) -> Self:
         """Returns the distribution of the first numbers alone."""
@@ -202,15 +208,33 @@ def _diagonal(values):
     return values[:, :, None] * ops.eye(values.shape[1], dtype="float32")
 
 
-def _check_rows(x):
-    """Returns a float64 copy of rows, or raises a `ValueError` if they are not rows of numbers."""
+def check_rows(x):
+    """Returns a float64 copy of rows, or raises a `ValueError` if no prior fits them."""
     x = check_numbers("x", x).astype("float64")
     if x.ndim != 2 or np.isinf(x).any():
         raise refusal("x", "must have shape (num, size), without infinity", x)
+    if not x.size:
+        raise refusal("x", "must have at least one row and one number", x)
     return x
 
 
-def _fit_moments(x, iterations):
+def best_share(x, fit, score):
+    """Returns which of `FACTORS` makes held-out rows likeliest.
+
+    Args:
+        x: the rows.
+        fit: function from rows to what is fitted to them.
+        score: function of held-out rows, what is fitted to the others, and one of `FACTORS`. It
+            returns their log likelihood, up to a constant.
+    """
+    rows, found = np.random.default_rng(0).permutation(len(x)), np.zeros(len(FACTORS))
+    for held_out in np.array_split(rows, NUM_FOLDS) if len(x) > 1 else ():
+        fitted = fit(np.delete(x, held_out, axis=0))
+        found += [score(x[held_out[:MOST_HELD_OUT]], fitted, share) for share in FACTORS]
+    return FACTORS[found.argmax()]
+
+
+def fit_moments(x, iterations=0):
     """Returns the mean and covariance of the numbers that are there, and of all, if iterated."""
     there = ~np.isnan(x)
     num = there.astype("float64").T @ there

@@ -13,7 +13,7 @@ from keras_bfn._config import Immutable
 from keras_bfn._parts import describe
 from keras_bfn._typing import Array, Frame
 from keras_bfn._validation import check_choice, check_seed, mismatch, refusal, warn
-from keras_bfn.flows import CircularFlow, DiscreteFlow, Flow, JointNormal
+from keras_bfn.flows import CircularFlow, DiscreteFlow, FactorNormal, Flow, JointNormal
 from keras_bfn.flows.flow import RESERVED
 from keras_bfn.tables import frames
 from keras_bfn.tables.columns import CATEGORY_ACCURACY, Category, Column, Levels
@@ -25,6 +25,7 @@ from keras_bfn.tables.rules import Rule, in_order
 FEW_VALUES = 10  # numbers with at most this many values are classes
 MOST_LEVELS = 256
 MOST_CLASSES = 1000
+MOST_JOINT = 64  # numbers: posteriors of more of them by a `JointNormal` take long
 MOST_NAMES = 20  # warn of strings with more values than this, and more than half the cells' number
 
 
@@ -43,8 +44,9 @@ class Table(Immutable):
             sent.
         dtypes: dict from names to the dtypes of the frame's columns, as text.
         library: `"pandas"` or `"polars"`: the library of returned frames.
-        prior: None, or a `keras_bfn.flows.JointNormal` of the numbers. If columns are nullable,
-            levels and classes have entries after these, as `from_dataframe` fits them.
+        prior: None, or a `keras_bfn.flows.JointNormal` of the numbers, such as a `FactorNormal`,
+            which `from_dataframe` fits to more than 64 numbers. If columns are nullable, levels and
+            classes have entries after the numbers.
         rules: None, or a dict from names of columns to a `keras_bfn.tables.Rule`. What is sent of
             such a column is the rule's remainder.
 
@@ -173,7 +175,8 @@ class Table(Immutable):
         parts = table.encode_cells(table.read(df), seed=0, missing=1)
         if table.numbers:
             parts |= dict(zip(table.numbers, parts[table.numbers_part].T, strict=True))
-        prior = JointNormal.fit(completion.entries(parts))
+        kind = JointNormal if len(table.numbers) <= MOST_JOINT else FactorNormal
+        prior = kind.fit(completion.entries(parts))
         return cls(fitted, dtypes, table.library, prior, rules)
 
     def encode(self, df: Frame, seed: int | None = None) -> dict[str, Array]:

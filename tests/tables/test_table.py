@@ -230,3 +230,20 @@ def test_classes_and_levels_may_be_floats():
 def test_lists_are_read_exactly(values, library):
     series = frames.make_series(library.__name__, values)
     assert frames.read_cells(series) == values
+
+
+@pytest.mark.once
+def test_many_numbers_share_factors_and_are_completed():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 2)) @ rng.normal(size=(2, 70)) + 0.3 * rng.normal(size=(200, 70))
+    df = pandas.DataFrame(x).add_prefix("x")
+    df = df.mask(rng.uniform(size=df.shape) < 0.1).assign(kind=["a", None] * 100)
+    table = Table.from_dataframe(df)
+    assert repr(table.prior) == "FactorNormal(size=70, num_factors=32)"
+    assert Table.from_config(table.get_config()) == table
+    model = table.make_model(width=8, num_blocks=1, seed=0)
+    filled = model.impute(df, num_steps=3, seed=0).drop(columns="kind").to_numpy()
+    lacking = df.drop(columns="kind").isna().to_numpy()
+    np.testing.assert_array_equal(filled[~lacking], df.drop(columns="kind").to_numpy()[~lacking])
+    error = np.abs(filled - x)[lacking].mean()
+    assert error < 0.5 * np.abs(x - x.mean(axis=0))[lacking].mean()  # of other rows: 1.4

@@ -773,6 +773,42 @@ CALLS = {
             "shapes (1,) and (2, 2)",
         ),
         (lambda t: flows.JointNormal([inf], np.eye(1)), "must be finite", "mean=[inf]"),
+        (
+            lambda t: flows.FactorNormal([[0.0]], [[1.0]], [1.0]),
+            "must be finite and have shape (1,)",
+            "mean=array([[0.]]",
+        ),
+    ],
+    "loadings": [
+        (
+            lambda t: flows.FactorNormal([0.0], [1.0], [1.0]),
+            "must have shape (1, num_factors)",
+            "loadings=[1.0]",
+        ),
+        (
+            lambda t: flows.FactorNormal([0.0], [[nan]], [1.0]),
+            "must be finite",
+            "loadings=[[nan]]",
+        ),
+    ],
+    "variances": [
+        (
+            lambda t: flows.FactorNormal([0.0], [[1.0]], [0.0]),
+            "must be positive",
+            "variances=[0.0]",
+        ),
+        (
+            lambda t: flows.FactorNormal([0.0], [[1.0]], [1.0, 1.0]),
+            "must be finite and have shape (1,)",
+            "variances=array([1., 1.]",
+        ),
+    ],
+    "num_factors": [
+        (
+            lambda t: flows.FactorNormal.fit(np.zeros((3, 2)), 0),
+            "must be an integer of at least 1",
+            "num_factors=0",
+        ),
     ],
     "covariance": [
         (lambda t: flows.JointNormal([0.0], None), "must be an array of numbers", "a NoneType"),
