@@ -45,7 +45,8 @@ class Number(Column):
             or `"mean"`, for numbers minus their mean, divided by their standard deviation, or by
             more, so that no score is beyond 4.
         cycles: list of `"day"`, `"week"`, `"year"` or positive numbers: the length of each cycle,
-            in seconds for times. Cycles begin at 0, which for times is the start of 1970.
+            in seconds for times. Cycles begin at 0, which for times is the start of 1970, in UTC if
+            they have a time zone: for local times of day, remove it (`dt.tz_localize(None)`).
         start, step, knots: found by `fit`. `start`: an offset subtracted from the numbers, the
             smallest if they are integers. `step`: the grid, an int counted from `start`, a power of
             ten, a list of numbers, or None. `knots`: two lists, numbers minus `start` and their

@@ -136,9 +136,10 @@ class Table(Immutable):
             ImportError: if `narwhals` is not installed.
         """
         frame = frames.read_frame(df)
-        if not set(columns) <= set(frame.columns) or not len(frame):
-            expected = f"must name some of {frame.columns}, and `df` must have at least one row"
-            raise mismatch("columns", expected, f"{list(columns)}, and {len(frame)} rows")
+        if not len(frame) or not frame.columns:
+            raise refusal("df", "must have at least one row and one column", df)
+        if not set(columns) <= set(frame.columns):
+            raise mismatch("columns", f"must name some of {frame.columns}", list(columns))
         rules = {name: rule for name, rule in columns.items() if isinstance(rule, Rule)}
         own: dict[str, Any] = {name: x for name, x in columns.items() if name not in rules}
         _check_columns(own)

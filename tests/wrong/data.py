@@ -200,8 +200,8 @@ CALLS = {
     "columns": [
         (
             lambda t: tables.Table.from_dataframe(t.frame, x=tables.Number()),
-            "must name some of ['n', 'c', 'i'], and `df`",
-            "['x'], and 20 rows",
+            "must name some of ['n', 'c', 'i']",
+            "['x']",
         ),
         (
             lambda t: tables.Table.from_dataframe(t.frame, n=3),
@@ -269,8 +269,13 @@ CALLS = {
         ),
         (
             lambda t: tables.Table.from_dataframe(t.frame[:0]),
-            "must name some of ['n', 'c', 'i'], and `df`",
-            "[], and 0 rows",
+            "must have at least one row and one column",
+            "df=Empty DataFrame",
+        ),
+        (
+            lambda t: tables.Table.from_dataframe(t.frame[[]]),
+            "must have at least one row and one column",
+            "df=Empty DataFrame",
         ),
         (
             lambda t: tables.Table.from_dataframe(t.make_frame(a=[object(), object()])),
