@@ -5,11 +5,11 @@ import pathlib
 import runpy
 import sys
 
-import keras_bfn  # noqa: F401
-
 
 def divide_processor(num):
-    """Makes so many devices of the processor. The package may be imported already."""
+    """Makes so many devices of the processor, which may follow the import of the package."""
+    import keras_bfn  # noqa: F401
+
     os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={num}"
     if os.environ["KERAS_BACKEND"] == "tensorflow":
         import tensorflow as tf
@@ -20,7 +20,7 @@ def divide_processor(num):
 
 
 if __name__ == "__main__":
-    divide_processor(2)
     sys.argv = sys.argv[1:]
     sys.path[0] = str(pathlib.Path(sys.argv[0]).parent)
+    divide_processor(2)
     runpy.run_path(sys.argv[0], run_name="__main__")

@@ -211,7 +211,7 @@ def test_training_is_refused_if_other_weights_are_averaged_than_train():
     assert changes == [False, True, True]
 
 
-@pytest.mark.once("jax")
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="for JAX")
 def test_training_is_refused_if_a_layer_was_frozen_since():
     """On JAX, where Keras's own error is of the step within."""
     model = make_model(FLOW)
