@@ -62,7 +62,8 @@ def interrupt_after(seconds, call):
 def comes_of_interrupt(error):
     """Scopes of TensorFlow 2.21 that an interrupt leaves early may raise an error of their own."""
     return isinstance(error, KeyboardInterrupt) or (
-        error is not None and comes_of_interrupt(error.__context__)
+        error is not None
+        and ("KeyboardInterrupt" in str(error) or comes_of_interrupt(error.__context__))
     )
 
 
