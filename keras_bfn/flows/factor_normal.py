@@ -19,6 +19,7 @@ from keras_bfn.flows.joint_normal import (
 )
 
 NUM_ITERATIONS = 10  # of the fit to a covariance
+MOST_ROWS = 1024  # that are completed at once: each takes a matrix of factors
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -98,6 +99,12 @@ class FactorNormal(JointNormal):
 
     def complete(self, x: ArrayLike, rng: np.random.Generator | None = None) -> Array:
         x = self.check_completed(x)
+        parts = [
+            self._complete_some(x[i : i + MOST_ROWS], rng) for i in range(0, len(x), MOST_ROWS)
+        ]
+        return np.concatenate([x[:0], *parts]).astype("float32")
+
+    def _complete_some(self, x, rng):
         latent, precision = self._factors_given(x)
         if rng is not None:
             noise = rng.standard_normal((*latent.shape, 1))
@@ -106,7 +113,7 @@ class FactorNormal(JointNormal):
         found = self.mean + latent @ self.loadings.T
         if rng is not None:
             found = found + rng.standard_normal(x.shape) * np.sqrt(self.variances)
-        return np.where(np.isnan(x), found, x).astype("float32")
+        return np.where(np.isnan(x), found, x)
 
     def marginal(self, size: int) -> Self:
         return type(self)(self.mean[:size], self.loadings[:size], self.variances[:size])

@@ -139,7 +139,7 @@ class Table(Immutable):
         if not len(frame) or not frame.columns:
             raise refusal("df", "must have at least one row and one column", df)
         if not set(columns) <= set(frame.columns):
-            raise mismatch("columns", f"must name some of {frame.columns}", list(columns))
+            raise mismatch("columns", f"must name some of {frame.columns}", f"{list(columns)}")
         rules = {name: rule for name, rule in columns.items() if isinstance(rule, Rule)}
         own: dict[str, Any] = {name: x for name, x in columns.items() if name not in rules}
         _check_columns(own)

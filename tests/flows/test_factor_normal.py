@@ -110,6 +110,7 @@ def test_rows_are_completed_as_by_the_joint_normal_of_all():
     )
     assert_allclose(found.mean(axis=0), expected.mean(axis=0), atol=0.01)
     assert_allclose(np.cov(found.T), np.cov(expected.T), atol=0.002)
+    assert PRIOR.complete(one[:0]).shape == (0, SIZE)
     few = PRIOR.marginal(4)
     assert type(few) is FactorNormal
     assert_allclose(few.covariance, SAME.marginal(4).covariance)
