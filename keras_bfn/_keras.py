@@ -54,6 +54,8 @@ from keras_bfn._interrupts import restoring
 from keras_bfn._parts import map_parts
 from keras_bfn._random import start_from
 
+STEPS_TAKE_ALL = steps_take_values()  # the optimizer's variables of all weights that train
+
 
 @contextlib.contextmanager
 def seeded(generator, seed):
@@ -312,7 +314,7 @@ def build_optimizer(model):
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
     known = list(map(id, optimizer._trainable_variables))
     trained = list(map(id, model.trainable_variables))
-    is_exact = optimizer.use_ema or steps_take_values()
+    is_exact = optimizer.use_ema or STEPS_TAKE_ALL
     if known != trained if is_exact else not set(known) >= set(trained):
         raise ValueError(
             "The optimizer was built for other weights than those that train now. Call `compile` "
