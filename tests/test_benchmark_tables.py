@@ -13,6 +13,7 @@ from benchmarks import (
     table_measures,
     table_peers,
     tables,
+    wide_tables,
 )
 from keras_bfn import flows
 from keras_bfn.samplers import SDE2Sampler
@@ -198,3 +199,12 @@ def test_generated_rows_miss_cells_for_the_same_reasons_as_real_rows():
     for row in rows:
         assert row["generated rows"] == pytest.approx(row["real rows"], abs=3)
     assert left == 0
+
+
+def test_priors_of_wide_tables_are_compared(capsys):
+    rows = wide_tables.main(["--columns", "20", "--rows", "100", "--epochs", "1"])
+    assert [row["prior"] for row in rows] == ["JointNormal", "FactorNormal", "none"]
+    assert rows[0]["nats"] < rows[2]["nats"] - 1
+    assert rows[1]["nats"] == pytest.approx(rows[0]["nats"], abs=2)
+    assert all(0 < row["a step"] < row["training"] for row in rows)
+    assert "seconds, prior" in capsys.readouterr().out

@@ -7,7 +7,7 @@ import sys
 
 
 def divide_processor(num):
-    """Makes so many devices of the processor, which may follow the import of the package."""
+    """Makes so many devices of the processor. The package may be imported before, and is."""
     import keras_bfn  # noqa: F401
 
     os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={num}"

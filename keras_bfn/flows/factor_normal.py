@@ -72,8 +72,8 @@ class FactorNormal(JointNormal):
         """Fits the prior to rows of numbers, an array `(num, size)`, with NaN for missing numbers.
 
         Means and covariances are those of the numbers that are there. The factors explain as much
-        of the covariance as they can. Then the loadings are shrunk by the factor that makes
-        held-out rows likeliest, by cross-validation, as correlations are by `JointNormal.fit`.
+        of the covariance as they can. Then correlations are shrunk as by `JointNormal.fit`, and the
+        variances of the numbers stay the same.
 
         Args:
             x: the array.

@@ -53,7 +53,8 @@ def fit_scaling(
             of the distance from the center to the farthest of them.
 
     Returns:
-        A flow like `flow`, or a dict of flows. Values that are equal in all examples get scale 1.
+        A flow like `flow`, or a dict of flows. Values that are equal in all examples get scale 1,
+        or 1e-4 of their size if that is more.
 
     Raises:
         ValueError: if an argument is out of its range, all values of a scaling are missing, they

@@ -68,38 +68,6 @@ def test_factors_are_found_in_rows_with_missing_numbers():
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("num_factors", [1, 8, 32])
-def test_few_rows_of_many_numbers_do_not_tell_what_goes_with_what(num_factors):
-    rng = np.random.default_rng(0)
-    apart = ~np.eye(60, dtype=bool)
-    fitted = FactorNormal.fit(rng.normal(size=(30, 60)), num_factors)
-    assert np.abs(fitted.covariance[apart]).max() < 0.2  # of the rows themselves, 0.7
-    alike = rng.normal(size=(30, 1)) + 0.1 * rng.normal(size=(30, 60))
-    assert FactorNormal.fit(alike, num_factors).covariance[apart].min() > 0.7
-
-
-@pytest.mark.once
-@pytest.mark.parametrize(
-    "rows",
-    [
-        [[1.0]],
-        [[1.0, 2.0]],
-        [[np.nan, 2.0]],
-        [[1.0, np.nan], [np.nan, 2.0]],
-        np.full((9, 2), np.nan),
-        np.ones((9, 2)),
-        np.where(np.eye(6) > 0, np.nan, np.arange(36.0).reshape(6, 6)),
-    ],
-)
-def test_it_is_fitted_to_few_rows_and_completes_them(rows):
-    fitted = FactorNormal.fit(rows)
-    for rng in (None, np.random.default_rng(0)):
-        found = fitted.complete(rows, rng)
-        assert np.isfinite(found).all()
-        assert_allclose(found[~np.isnan(rows)], np.array(rows)[~np.isnan(rows)])
-
-
-@pytest.mark.once
 def test_rows_are_completed_as_by_the_joint_normal_of_all():
     x = np.where(np.random.default_rng(0).uniform(size=(50, SIZE)) < 0.3, np.nan, draw(50))
     assert_allclose(PRIOR.complete(x), SAME.complete(x), atol=1e-5)

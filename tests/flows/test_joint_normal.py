@@ -7,7 +7,7 @@ from keras import ops
 from numpy.testing import assert_allclose
 
 from keras_bfn import Prediction
-from keras_bfn.flows import ContinuousFlow, JointNormal
+from keras_bfn.flows import ContinuousFlow, FactorNormal, JointNormal
 from keras_bfn.losses import ContinuousTimeLoss, stratified_uniform
 from tests.checks import assert_mean_is
 from tests.flows.cases import NORMAL
@@ -15,6 +15,7 @@ from tests.tensors import to_numpy
 
 BETA = np.array([0.0, 0.5, 30.0, 400.0], "float32")
 MASK = np.array([[1, 0, 1], [1, 1, 0], [0, 0, 0], [0, 1, 1]], "bool")
+KINDS = pytest.mark.parametrize("kind", [JointNormal, FactorNormal])
 S = np.sqrt(BETA)[:, None] * np.random.default_rng(0).normal(size=(4, 3)).astype("float32")
 
 
@@ -130,9 +131,11 @@ def test_it_is_fitted_to_rows_with_missing_numbers():
 
 
 @pytest.mark.once
+@KINDS
 @pytest.mark.parametrize(
     "rows",
     [
+        [[1.0]],
         [[1.0, 2.0]],
         [[np.nan, 2.0]],
         [[1.0, np.nan], [np.nan, 2.0]],
@@ -141,8 +144,8 @@ def test_it_is_fitted_to_rows_with_missing_numbers():
         np.where(np.eye(6) > 0, np.nan, np.arange(36.0).reshape(6, 6)),
     ],
 )
-def test_it_is_fitted_to_few_rows_and_completes_them(rows):
-    fitted = JointNormal.fit(rows)
+def test_it_is_fitted_to_few_rows_and_completes_them(rows, kind):
+    fitted = kind.fit(rows)
     for rng in (None, np.random.default_rng(0)):
         found = fitted.complete(rows, rng)
         assert np.isfinite(found).all()
@@ -189,13 +192,14 @@ def test_many_rows_are_believed():
 
 
 @pytest.mark.once
-def test_few_rows_of_many_numbers_do_not_tell_what_goes_with_what():
+@KINDS
+def test_few_rows_of_many_numbers_do_not_tell_what_goes_with_what(kind):
     rng = np.random.default_rng(0)
     apart = ~np.eye(60, dtype=bool)
-    fitted = JointNormal.fit(rng.normal(size=(30, 60)))
+    fitted = kind.fit(rng.normal(size=(30, 60)))
     assert np.abs(fitted.covariance[apart]).max() < 0.1  # of the rows themselves, 0.7
     alike = rng.normal(size=(30, 1)) + 0.1 * rng.normal(size=(30, 60))
-    assert JointNormal.fit(alike).covariance[apart].min() > 0.7
+    assert kind.fit(alike).covariance[apart].min() > 0.7
 
 
 @pytest.mark.once
