@@ -278,7 +278,7 @@ def scale_loss(model, network):
 
     Keras 3.15 goes by the policy of the model itself, which may differ from that of its layers.
     """
-    layers = [network, *getattr(network, "layers", ())]
+    layers = [network, *layers_within(network)]
     in_float16 = any(layer.dtype_policy.name == "mixed_float16" for layer in layers)
     if in_float16 and not isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer):
         model.optimizer = keras.optimizers.LossScaleOptimizer(model.optimizer)

@@ -143,7 +143,8 @@ def test_an_optimizers_config_names_no_backend():
 
 @pytest.mark.parametrize(("policy", "is_scaled"), [("mixed_float16", True), ("float32", False)])
 def test_the_loss_is_scaled_once_for_a_network_in_float16(policy, is_scaled):
-    network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, dtype=policy)])
+    inner = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, dtype=policy)])
+    network = keras.Sequential([keras.Input((2,)), inner])
     model = keras.Sequential([network])
     model.compile("sgd", auto_scale_loss=False)
     for _ in range(2):
