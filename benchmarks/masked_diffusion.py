@@ -60,7 +60,7 @@ class Costs(keras.Model):
         prior = ops.convert_to_tensor(self.flow.prior, dtype="float32")
         theta = ops.where(unknown[..., None], prior, self.flow.embed(x))
         params = self.network({"theta": theta, "t": 1.0 - share[:, 0]}, training=training)
-        costs = self.flow.reconstruction_loss(x, params, s=None)
+        costs = self.flow.reconstruction_loss(x, params, s=None, t=None)
         return ops.mean(ops.where(unknown, costs / share, 0.0), axis=-1)
 
     def flowing(self, x, own_times, training):

@@ -289,6 +289,10 @@ def make_model(
         scales[name] = None if x is None else _find_scale(_read_rows(name, x))
     form = _Form(horizon, context, season, log, **scales)
     x, condition = form.draw(series, PRIOR_WINDOWS, covariates, static, 0)
+    never = np.flatnonzero(np.isnan(x).all(axis=0))
+    if never.size:
+        expected = "must have an observed value, in some window, at each step of the horizon"
+        raise mismatch("series", expected, f"only NaN at step {never[0] + 1}")
     # A constant past has a tiny unit: what follows may be thousands of units away.
     farthest = LARGEST * math.ceil(horizon / season)
     scale = float(np.clip(np.nanquantile(np.abs(x), 1 - RARE), LARGEST, farthest))
@@ -465,11 +469,12 @@ def _read_rows(name, arrays):
 
 
 def _find_scale(rows):
-    """Returns the means and standard deviations of covariates, as lists."""
-    rows = np.concatenate(rows)
-    mean = _mean(rows.T)[:, 0]
-    std = np.sqrt(_mean(np.square(rows - mean).T))[:, 0]
-    return [mean.tolist(), np.where(std > 0, std, 1.0).tolist()]
+    """Returns the means and standard deviations of covariates, as lists; 1 for constant ones."""
+    columns = np.concatenate(rows).T
+    mean = _mean(columns)
+    std = np.sqrt(_mean(np.square(columns - mean)))
+    varies = std > _rounding_of(columns) * _mean(np.abs(columns))
+    return [mean[:, 0].tolist(), np.where(varies, std, 1.0)[:, 0].tolist()]
 
 
 def _check_scale(name, scale):
@@ -479,7 +484,7 @@ def _check_scale(name, scale):
     found = check_numbers(name, scale)
     if found.ndim != 2 or len(found) != 2 or not (found[1] > 0).all():
         raise refusal(name, "must be None, or means and standard deviations: two lists", scale)
-    return found.tolist()
+    return to_numpy(scale).astype("float64").tolist()
 
 
 def _standardize(name, given, scale, num_rows):

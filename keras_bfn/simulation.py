@@ -162,8 +162,9 @@ class SimulationModel(BayesianFlowNetwork):
             if not isinstance(x, Mapping) or name not in x:
                 continue  # as `code_length` says
             part = to_numpy(x[name], f"x[{name!r}]")
-            if part.shape[1:] != self.event_shape[name] or part.dtype.kind != "f":
-                continue
+            has_examples = part.ndim > 0 and part.shape[1:] == self.event_shape[name]
+            if not has_examples or part.dtype.kind != "f":
+                continue  # as `code_length` says
             if name in (given or ()):
                 _check_inside(f"x[{name!r}]", part, bounds)
             impossible = impossible | _any_outside(part, bounds)

@@ -117,6 +117,21 @@ def test_covariates_have_units_of_their_own_and_may_be_unknown(tmp_path):
     assert_allclose(one, other, atol=1e-3)
 
 
+@pytest.mark.once
+@pytest.mark.parametrize("constant", [2.5, 0.1, 19.99, np.float32(0.1), -1.7e9])
+def test_what_never_varies_beside_a_series_changes_nothing(constant):
+    sold, promoted, sign, _ = sales(7, seed=0)
+    prices = [np.stack([x, np.full(len(x), constant)], axis=1) for x in promoted]
+    same = np.stack([sign, np.full(len(sign), constant)], axis=1)
+    model = series.make_model(sold, 4, 8, covariates=prices, static=same, width=8, num_blocks=1)
+    ahead = [np.pad(x, ((0, 4), (0, 0)), mode="edge") for x in prices]
+    condition = model.encode_history(sold, ahead, same)[0]
+    plain = series.make_model(sold, 4, 8, covariates=promoted, static=sign, width=8, num_blocks=1)
+    expected = plain.encode_history(sold, [x[:, :1] for x in ahead], sign)[0]
+    adds = np.abs(condition).sum(axis=1) - np.abs(expected).sum(axis=1)
+    assert_allclose(adds, 0, atol=1e-3)
+
+
 LENGTHS = 30, 57, 41, 80
 
 

@@ -306,6 +306,8 @@ def test_outside_of_the_bounds_nothing_is_likely(untrained):
         untrained.log_prob(x, ["rate"])
     with pytest.raises(ValueError, match="`x`"):
         untrained.log_prob([x["rate"]])
+    with pytest.raises(ValueError, match="array of examples"):
+        untrained.log_prob({name: part[0] for name, part in x.items()}, ["seen"])
 
 
 @pytest.mark.once

@@ -309,9 +309,8 @@ class ContinuousFlow(NumberFlow):
         scaled = ops.sqrt(expand(alpha, error)) * error
         return scaled * (ops.squeeze(noise, axis=-1) - 0.5 * scaled)
 
-    def reconstruction_loss(self, x: Tensor, params: Tensor, s: Tensor) -> Tensor:
-        one = ops.ones(ops.shape(params)[:1], dtype="float32")
-        x_hat = self.output_distribution(params, s, one).mean()
+    def reconstruction_loss(self, x: Tensor, params: Tensor, s: Tensor, t: Tensor) -> Tensor:
+        x_hat = self.output_distribution(params, s, t).mean()
         std = self.reconstruction_std or ops.rsqrt(1.0 + self.schedule.beta(1.0))
         if self.num_bins is None:
             return -Normal(x_hat, _float32(self.scale) * std).log_prob(x)

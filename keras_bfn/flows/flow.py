@@ -336,13 +336,19 @@ class Flow(Immutable):
         scaled = ops.sqrt(self.gain * expand(alpha, e_x)) * (self._embed_all_values() - e_x)
         return ops.sum(scaled * (noise - 0.5 * scaled), axis=-1)
 
-    def reconstruction_loss(self, x: Tensor, params: Tensor, s: Tensor) -> Tensor:
-        """Returns the cost of the data after all messages: -log p_O(x) at t = 1.
+    def reconstruction_loss(self, x: Tensor, params: Tensor, s: Tensor, t: Tensor) -> Tensor:
+        """Returns the cost of the data after all messages: -log p_O(x).
+
+        Args:
+            x: data, of shape `(batch, *event_shape)`.
+            params: the network's output, of shape `(batch, *event_shape, output_size)`.
+            s: the evidence after all messages, of shape `(batch, *event_shape, embedding_size)`.
+            t: time, of shape `(batch,)`: 1. Or, of shape `(batch, *event_shape)`: 0 for variables
+                about which there were no messages, whose cost does not count.
 
         Returns:
             Nats per variable, of shape `(batch, *event_shape)`.
         """
-        t = ops.ones(ops.shape(params)[:1], dtype="float32")
         return -self.output_distribution(params, s, t).log_prob(x)
 
     def sample_evidence(self, x: Tensor, t: Tensor, seed: Seed = None) -> Tensor:

@@ -61,6 +61,7 @@ def fit_prior(
         x, (low, high) = to_numpy(x, "x"), flow.data_range
         missing = x == -1 if flow.discrete else x != x
         filler = low if flow.discrete else np.clip(0.0, low, high)
+        x = x.astype("float32") if x.dtype == "float16" else x  # which may lack the filler
         filled = np.where(missing, filler, x).astype(x.dtype)
         flow.check_data(filled)
         if np.all(missing, axis=0 if per_variable else None).any():

@@ -217,7 +217,7 @@ class KnownVariables(Guidance):
 
     def log_likelihood(self, expected, x, mask):
         def nats(flow, x, output, one):
-            return -flow.reconstruction_loss(x, one.params, one.s)
+            return -flow.reconstruction_loss(x, one.params, one.s, one.t)
 
         return _sum_known(nats, expected, x, mask)
 

@@ -229,7 +229,7 @@ class ReconstructionLoss(BFNLoss):
         return ops.ones_like(uniform)
 
     def __call__(self, flow: Flow, x: Tensor, prediction: Prediction, seed: Seed = None) -> Tensor:
-        return flow.reconstruction_loss(x, prediction.params, prediction.s)
+        return flow.reconstruction_loss(x, prediction.params, prediction.s, prediction.t)
 
 
 def get(identifier: str | BFNLoss | None, flow: Parts[Flow] | None = None) -> BFNLoss:

@@ -131,8 +131,8 @@ class ExactFlow:
         log_likelihoods = ops.matmul(s, ops.transpose(embeddings)) - 0.5 * precision * lengths
         return Categorical(log_likelihoods + ops.convert_to_tensor(np.log(self.prior), "float32"))
 
-    def reconstruction_loss(self, x, params, s):
-        return -self.output_distribution(params, s, ops.ones(ops.shape(x)[:1])).log_prob(x)
+    def reconstruction_loss(self, x, params, s, t):
+        return -self.output_distribution(params, s, t).log_prob(x)
 
 
 def make_prior(num_values):

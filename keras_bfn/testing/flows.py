@@ -165,7 +165,7 @@ def compute_all(flow, x, params, noise, t, seed):
             "output_distribution(params, s, t).log_prob(x)": output.log_prob(x),
             "sender_receiver_kl(x, distribution, alpha)": kl,
             "log_receiver_ratio(x, distribution, alpha, noise)": ratio,
-            "reconstruction_loss(x, params, s)": flow.reconstruction_loss(x, params, s),
+            "reconstruction_loss(x, params, s, t)": flow.reconstruction_loss(x, params, s, t),
             **({"input_mean(theta)": flow.input_mean(theta)} if has_mean else {}),
         },
     }

@@ -108,12 +108,13 @@ def test_both_ends_are_data_and_are_one():
     FLOW.check_data(ends.astype("float32"))
     embedding = to_numpy(FLOW.embed(ends))
     assert_allclose(embedding[:, 0], embedding[:, 1], atol=1e-6)
-    loss = to_numpy(FLOW.reconstruction_loss(ends, to_tensor([[[3.0, 1.0]] * 2]), None))
+    loss = to_numpy(FLOW.reconstruction_loss(ends, to_tensor([[[3.0, 1.0]] * 2]), None, None))
     assert_allclose(loss[:, 0], loss[:, 1], atol=1e-6)
 
 
 def test_reconstruction_costs_the_density_per_radian():
-    loss = FLOW.reconstruction_loss(np.float32([[0.5]]), to_tensor([[[0.0, 100.0]]]), None)
+    params = to_tensor([[[0.0, 100.0]]])
+    loss = FLOW.reconstruction_loss(np.float32([[0.5]]), params, None, None)
     kappa, apart = 100, 0.5 - np.pi / 2
     expected = np.log(2 * np.pi * special.i0e(kappa)) + kappa * (1 - np.cos(apart))
     assert_allclose(to_numpy(loss), expected, rtol=1e-5)

@@ -97,7 +97,7 @@ def test_reconstruction_costs_the_density_at_the_final_deviation(prediction):
     params = x_hat[..., None]
     if prediction == "noise":
         params = (s - 99 * x_hat[..., None]) / 99**0.5
-    loss = flow.reconstruction_loss(x, to_tensor(params), to_tensor(s))
+    loss = flow.reconstruction_loss(x, to_tensor(params), to_tensor(s), np.ones(1, "float32"))
     assert_allclose(to_numpy(loss), -stats.norm(x_hat, 0.1).logpdf(x), rtol=1e-4)
 
 
@@ -106,7 +106,7 @@ def test_reconstruction_costs_the_mass_of_the_bin_if_there_are_bins():
     x, x_hat = np.float32([[-0.99, -0.3, 0.99]]), np.array([[-0.8, -0.25, 0.7]])
     edges = np.array([[-np.inf, -0.875], [-0.375, -0.25], [0.875, np.inf]])
     mass = np.diff(stats.norm(x_hat[0][:, None], 0.1).cdf(edges), axis=-1)[:, 0]
-    loss = flow.reconstruction_loss(x, to_tensor(x_hat[..., None]), to_tensor(x_hat[..., None]))
+    loss = flow.reconstruction_loss(x, to_tensor(x_hat[..., None]), None, None)
     assert_allclose(to_numpy(loss)[0], -np.log(mass), rtol=1e-4)
 
 

@@ -53,7 +53,7 @@ def test_a_predicted_normal_is_integrated_over_the_bins():
 def test_reconstruction_costs_the_bins_log_probability():
     flow = DiscretizedFlow(17, prediction="data")
     params = to_tensor(np.tile([MEAN, np.log(STD)], (1, 17, 1)))
-    loss = flow.reconstruction_loss(np.arange(17)[None], params, None)
+    loss = flow.reconstruction_loss(np.arange(17)[None], params, None, None)
     assert_allclose(to_numpy(loss)[0], -np.log(bin_probs(17)), rtol=1e-5)
 
 

@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 from numpy.testing import assert_allclose
 
+import keras_bfn
 from keras_bfn import Prediction
 from keras_bfn.flows import ContinuousFlow, FactorNormal, JointNormal
 from keras_bfn.losses import ContinuousTimeLoss, stratified_uniform
@@ -116,6 +117,45 @@ def test_normal_data_cost_what_all_together_tell(seed):
     beta_1 = float(flow.schedule.beta(1.0))
     expected = 0.5 * np.linalg.slogdet(np.eye(3) + beta_1 * prior.covariance)[1]
     assert_mean_is(expected, to_numpy(nats).sum(axis=1), 0.006)
+
+
+class NoResidual(keras.layers.Layer):
+    """The exact network for normal data: the residual of the input distribution's mean is 0."""
+
+    def call(self, inputs):
+        return ops.zeros_like(inputs["theta"])
+
+
+@pytest.mark.once
+@KINDS
+@pytest.mark.parametrize("what", ["missing", "missing, shared times", "groups"])
+def test_normal_data_with_gaps_or_in_groups_cost_their_entropy(what, kind):
+    covariance = 0.01 * 0.8 ** np.abs(np.subtract.outer(np.arange(6), np.arange(6)))
+    rng = np.random.default_rng(0)
+    x = rng.multivariate_normal(np.full(6, 0.2), covariance, 500).astype("float32")
+    prior = JointNormal(np.full(6, 0.2), covariance)
+    if kind is FactorNormal:  # with all factors, the same distribution
+        values, vectors = np.linalg.eigh(covariance - 1e-4 * np.eye(6))
+        prior = FactorNormal(np.full(6, 0.2), vectors * np.sqrt(values), np.full(6, 1e-4))
+    model = keras_bfn.BayesianFlowNetwork(
+        ContinuousFlow(0.02, prediction="residual", prior=prior),
+        NoResidual(),
+        event_shape=(6,),
+        times="shared" if "shared" in what else "variables",
+        allow_missing=True,
+        seed=0,
+    )
+    options, sent = {}, np.arange(6)
+    if "missing" in what:
+        x[:, 1::2], sent = np.nan, sent[::2]
+    else:
+        options["order"] = keras_bfn.orders.Groups(np.arange(6) % 2, told=False)
+    nats = model.code_length(x, num_repeats=20, batch_size=500, verbose=0, **options)
+    covariance, own = covariance[np.ix_(sent, sent)], x[:, sent] - 0.2
+    entropy = 0.5 * np.linalg.slogdet(2 * np.pi * np.e * covariance)[1]
+    # The exact cost of each row takes away the noise of the data.
+    apart = 0.5 * (np.einsum("ni,ij,nj->n", own, np.linalg.inv(covariance), own) - len(sent))
+    assert_mean_is(entropy, nats["transmission"] + nats["reconstruction"] - apart, 0.03)
 
 
 @pytest.mark.once

@@ -268,6 +268,14 @@ def test_a_prior_fits_data_of_any_integers(order, dtype):
     assert flows.fit_prior(DiscreteFlow(2, 1.0), x.astype(dtype), order=order) == expected
 
 
+@pytest.mark.once
+def test_a_prior_fits_numbers_of_half_precision_some_of_which_are_missing():
+    x = (100 + 10 * np.random.default_rng(1).normal(size=9)).astype("float16")
+    x[0] = np.nan
+    flow = flows.fit_prior(flows.fit_scaling(ContinuousFlow(), x), x)
+    assert flow == flows.fit_prior(flows.fit_scaling(ContinuousFlow(), x), x.astype("float32"))
+
+
 @pytest.mark.parametrize(
     "name", everywhere(["discrete-3", "discrete-3-chain", "discretized"], "discrete-3-chain")
 )

@@ -62,7 +62,7 @@ def test_a_density_is_one_of_the_own_units():
     # By another way: the normal around what is predicted, in own units.
     flow = ContinuousFlow(0.05, "data", center=CENTER, scale=SCALE)
     params = 0.9 * e
-    found = to_numpy(flow.reconstruction_loss(x, to_tensor(params[..., None]), None))
+    found = to_numpy(flow.reconstruction_loss(x, to_tensor(params[..., None]), None, None))
     normal = stats.norm(CENTER + SCALE * params, 0.05 * SCALE)
     assert_allclose(found, -normal.logpdf(x), rtol=2e-3)
 
@@ -73,7 +73,7 @@ def test_a_mass_is_the_same_in_all_units():
     plain = ContinuousFlow(0.05, "data", num_bins=9)
     params = to_tensor(0.9 * e[..., None])
     found, expected = (
-        to_numpy(flow.reconstruction_loss(values, params, None))
+        to_numpy(flow.reconstruction_loss(values, params, None, None))
         for flow, values in ((own, x), (plain, e))
     )
     assert_allclose(found, expected, rtol=1e-2, atol=1e-3)

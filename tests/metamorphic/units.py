@@ -237,7 +237,7 @@ def check_number_flows(rng):
     values = [in_range(f, f.input_mean(theta)) for f in (plain, other)]
     assert_close(*values, f"{what}: input_mean", digits)
     values = [
-        to_numpy(f.reconstruction_loss(to_tensor(v), params, s))
+        to_numpy(f.reconstruction_loss(to_tensor(v), params, s, np.ones(len(v), "float32")))
         for f, v in ((plain, e), (other, x))
     ]
     if which != "bins":
@@ -315,7 +315,7 @@ def check_classes(rng):
             "variance": to_numpy(flow.expected_variance(output, to_tensor(t))),
             "tilted": to_numpy(flow.tilted(output, s, to_tensor(t)).probs()),
             "ratio": to_numpy(flow.log_receiver_ratio(x, output, alpha, noise)),
-            "reconstruction": to_numpy(flow.reconstruction_loss(x, params(logits), s)),
+            "reconstruction": to_numpy(flow.reconstruction_loss(x, params(logits), s, t)),
             "theta": theta,
             "evidence": to_numpy(flow.receive(flow.embed(x), alpha, noise)),
         }
@@ -372,7 +372,9 @@ def check_levels(rng):
             "log_prob": to_numpy(output.log_prob(x)),
             "probs": probs[..., ::-1] if flow is second else probs,
             "ratio": to_numpy(flow.log_receiver_ratio(x, output, alpha, noise)),
-            "reconstruction": to_numpy(flow.reconstruction_loss(x, to_tensor(params), s)),
+            "reconstruction": to_numpy(
+                flow.reconstruction_loss(x, to_tensor(params), s, np.ones(NUM, "float32"))
+            ),
         }
 
     before = values_of(first, x, noise, s, params)
@@ -404,7 +406,7 @@ def check_angles(rng):
             "embedding": to_numpy(flow.expected_embedding(output)),
             "tilted": to_numpy(flow.tilted(output, s, t).natural),
             "evidence": to_numpy(flow.receive(flow.embed(x), alpha, noise)),
-            "reconstruction": to_numpy(flow.reconstruction_loss(x, params, s)),
+            "reconstruction": to_numpy(flow.reconstruction_loss(x, params, s, t)),
             "mean": to_numpy(flow.embed(output.mean())),
         }
 

@@ -31,6 +31,11 @@ CALLS = {
         (lambda t: make([[]]), ONE_SERIES, "series=[[]]"),
         (lambda t: make([np.ones(11)]), "must have a series of at least 12 steps", "at most 11"),
         (lambda t: make(np.full((2, 40), nan)), "must have observed values", "only windows of NaN"),
+        (
+            lambda t: make(np.where(np.arange(12) == 10, nan, np.ones((2, 12)))),
+            "must have an observed value, in some window, at each step of the horizon",
+            "only NaN at step 3",
+        ),
         (lambda t: make(-MANY_SERIES, log=True), "must be positive with log=True", "series=array("),
         (
             lambda t: make(t.frame),
