@@ -12,8 +12,15 @@ from keras_bfn._validation import check_choice, refusal
 FORMATS = {"tf_saved_model": ("tensorflow", "jax"), "onnx": ("torch",), "torch": ("torch",)}
 
 
+LEAST_TORCH = (2, 11)  # what earlier versions export may fail when it is loaded
+
+
 def check_format(format):
-    """Raises a `ValueError` unless this backend writes the format."""
+    """Raises a `ValueError` unless this backend writes the format.
+
+    Raises:
+        ImportError: if PyTorch is too old.
+    """
     backend = keras.backend.backend()
     if backend not in FORMATS[check_choice("format", format, FORMATS)]:
         own = [name for name, backends in FORMATS.items() if backend in backends]
@@ -23,6 +30,12 @@ def check_format(format):
             f"model, load it with KERAS_BACKEND={FORMATS[format][0]}, and export it there",
             format,
         )
+    if backend == "torch":
+        import torch
+
+        if torch.__version__ < LEAST_TORCH:
+            least = ".".join(map(str, LEAST_TORCH))
+            raise ImportError(f"Exports need PyTorch {least} or later: found {torch.__version__}")
 
 
 def export_saved_model(model, path, inputs):

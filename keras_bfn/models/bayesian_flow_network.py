@@ -1385,8 +1385,8 @@ class BayesianFlowNetwork(Trainer):
         | `format` | written by | read by |
         |---|---|---|
         | `"tf_saved_model"` | TensorFlow; JAX with `tensorflow` installed | `tf.saved_model.load` |
-        | `"onnx"` | PyTorch, with `pip install "keras-bfn[export]"` | `onnxruntime` |
-        | `"torch"` | PyTorch | `torch.export.load` |
+        | `"onnx"` | PyTorch 2.11 or later, with `pip install "keras-bfn[export]"` | `onnxruntime` |
+        | `"torch"` | PyTorch 2.11 or later | `torch.export.load` |
 
         A model saved by `save` loads on every backend, and can be exported there. The exported
         function takes and returns a flat dict of tensors, with any batch size. For a dict of flows,
@@ -1431,7 +1431,7 @@ class BayesianFlowNetwork(Trainer):
             ValueError: if an argument is invalid, the backend does not write the format, ONNX lacks
                 an operation of the model, the sampler uses noise of another kind, or the model has
                 no event shape yet.
-            ImportError: if a package that the format needs is not installed.
+            ImportError: if a package that the format needs is not installed, or too old.
 
         Example, on PyTorch. The code from `session` on only needs onnxruntime and numpy:
 

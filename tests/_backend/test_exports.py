@@ -22,3 +22,12 @@ def test_a_format_is_taken_where_it_is_written_and_else_refused_with_the_way_rou
 
 def test_every_backend_writes_a_format():
     assert {"tensorflow", "jax", "torch"} == set().union(*FORMATS.values())
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="Only on torch")
+def test_an_old_pytorch_is_named(monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch, "__version__", torch.torch_version.TorchVersion("2.10.1+cpu"))
+    with pytest.raises(ImportError, match=r"need PyTorch 2\.11 or later: found 2\.10\.1"):
+        check_format("torch")
