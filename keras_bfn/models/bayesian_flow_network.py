@@ -1385,7 +1385,7 @@ class BayesianFlowNetwork(Trainer):
         | `format` | written by | read by |
         |---|---|---|
         | `"tf_saved_model"` | TensorFlow; JAX with `tensorflow` installed | `tf.saved_model.load` |
-        | `"onnx"` | PyTorch 2.11 or later, with `pip install "keras-bfn[export]"` | `onnxruntime` |
+        | `"onnx"` | PyTorch 2.11 or later, with `keras-bfn[export]` | `onnxruntime` |
         | `"torch"` | PyTorch 2.11 or later | `torch.export.load` |
 
         A model saved by `save` loads on every backend, and can be exported there. The exported
