@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_bfn import recipes
 from keras_bfn._parts import count_examples
+from keras_bfn._random import seed_of
 from keras_bfn._typing import Array, Data, Frame
 from keras_bfn._validation import check_int, check_rate, refusal
 from keras_bfn.flows import Flow
@@ -262,14 +263,25 @@ class TableModel(BayesianFlowNetwork):
             num_steps, num_particles, **options: as in `impute`.
         """
         options = {"verbose": 0, "batch_size": 256, **options}
-        x = self.table.encode_cells(cells, missing=missing)
-        self.table.check_cells(cells)  # before sampling, rather than after it
-        if self.times == "variables":
-            num = count_examples(x)
-            drawn = self.generate(num, num_steps, **{"sampler": SAMPLER, "given": x, **options})
-        else:
-            drawn = self.inpaint(x, None, num_steps, num_particles, **options)
-        return self.table.decode_cells(drawn, cells)
+
+        def draw(cells, **options):
+            x = self.table.encode_cells(cells, missing=missing)
+            self.table.check_cells(cells)  # before sampling, rather than after it
+            if self.times == "variables":
+                num = count_examples(x)
+                drawn = self.generate(num, num_steps, **{"sampler": SAMPLER, "given": x, **options})
+            else:
+                drawn = self.inpaint(x, None, num_steps, num_particles, **options)
+            return self.table.decode_cells(drawn, cells)
+
+        filled = draw(cells, **options)
+        settled = self.table.settle_drawn(cells, filled)
+        if settled is None:
+            return filled
+        # The rest of a row was sampled beside other cells than those that follow from the rule.
+        seed = options.get("seed")
+        seed = None if seed is None else seed_of(int(seed), "settled")
+        return draw(settled, **{**options, "seed": seed})
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "table": keras.saving.serialize_keras_object(self.table)}

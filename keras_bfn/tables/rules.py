@@ -22,8 +22,13 @@ class Rule(Immutable):
 
     Pass it as the column to `keras_bfn.tables.Table.from_dataframe`. All columns of a rule must be
     integers, or floats or times of one dtype. A rule may refer to a column that has a rule itself.
-    If one of the other columns is unknown in a row, it follows from the cell and the remainder. If
-    several are, the cell is not learnt or scored, and no row can be sampled given it.
+
+    If one of the other columns is unknown in a row, its cell follows from the rule. Without a
+    remainder, that is done first, and all else is learnt, scored and sampled given it. With one,
+    the cell with the rule is not learnt or scored. A row is sampled given it in two passes: the
+    remainder is drawn as if the cell were unknown, then the rest of the row beside both cells. If
+    several of the other columns are unknown, no row can be sampled given the cell, which is not
+    learnt or scored.
 
     Args:
         *others: the names of the other columns, at least one.

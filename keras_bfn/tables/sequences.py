@@ -197,6 +197,16 @@ class Sequences(Immutable):
         static = dict.fromkeys(self.entities.names, [None] * len(counts))
         return {**static, **dict.fromkeys(self.rows.names, [None] * sum(counts)), **cells}
 
+    def settle_drawn(
+        self, cells: Mapping[str, Sequence[Any]], filled: Mapping[str, Sequence[Any]]
+    ) -> dict[str, Any] | None:
+        """As `keras_bfn.tables.Table.settle_drawn`, for cells as `read` returns them."""
+        found: dict[str, Any] = {}
+        for table in (self.entities, self.rows):
+            own = _some(cells, table.names)
+            found |= (own and table.settle_drawn(own, filled)) or {}
+        return {**cells, **found} if found else None
+
     def read_column(self, name: str, series: Any) -> list[Any]:
         """Returns the cells of a `narwhals.Series` for a static column or the length: a list."""
         return self.entities.read_column(name, series)

@@ -16,6 +16,7 @@ from keras_bfn._validation import check_choice, check_seed, mismatch, refusal, w
 from keras_bfn.flows import CircularFlow, DiscreteFlow, FactorNormal, Flow, JointNormal
 from keras_bfn.flows.flow import RESERVED
 from keras_bfn.tables import frames
+from keras_bfn.tables.checks import is_finite
 from keras_bfn.tables.columns import CATEGORY_ACCURACY, Category, Column, Levels
 from keras_bfn.tables.completion import Completion
 from keras_bfn.tables.model import TableModel
@@ -227,6 +228,58 @@ class Table(Immutable):
         unknown = [None] * len(next(iter(cells.values()), ()))
         return {**dict.fromkeys(self.names, unknown), **cells}
 
+    def settle(self, cells: Mapping[str, Sequence[Any]], missing: int = 1) -> dict[str, Any]:
+        """Returns the cells of all columns, with those that follow from rules without a remainder.
+
+        Args:
+            cells, missing: as in `encode_cells`. Where None means that a cell is missing, it stays.
+        """
+        found = {name: list(values) for name, values in self.complete(cells).items()}
+        kept = {name for name in self.nullable if missing == 0 and name in cells}
+        rules = {name: rule for name, rule in self.rules.items() if rule.column is None}
+        for _ in rules:  # what follows from one rule may be what another needs
+            for name, rule in rules.items():
+                rows = zip(found[name], *(found[other] for other in rule.others), strict=True)
+                for row, (cell, *values) in enumerate(rows):
+                    known = [value for value in values if value is not None]
+                    if not all(is_finite(x) for x in (cell, *known) if x is not None):
+                        continue
+                    if cell is None and len(known) == len(values):
+                        found[name][row] = rule.restore(None, values)
+                    elif cell is not None and len(known) == len(values) - 1:
+                        other, solved = rule.others[values.index(None)], None
+                        if other not in kept:
+                            solved = rule.solve(cell, None, known)
+                        found[other][row] = solved if self._takes(other, solved) else None
+        return found
+
+    def settle_drawn(
+        self, cells: Mapping[str, Sequence[Any]], filled: Mapping[str, Sequence[Any]]
+    ) -> dict[str, Any] | None:
+        """Returns cells with those that follow from a known cell and a sampled remainder.
+
+        Args:
+            cells: the known cells, None where a cell is unknown.
+            filled: the cells of rows sampled given these, as `decode_cells` returns them.
+
+        Returns:
+            The cells of all columns, or None if none follows.
+        """
+        found, follow = self.settle(cells), False
+        for name, rule in self.rules.items():
+            if rule.column is not None:
+                others = [found[other] for other in rule.others]
+                for row, other in list(rule.find_unknown(found[name], others)):
+                    if self._takes(other, filled[other][row]):
+                        found[other][row], follow = filled[other][row], True
+        return found if follow else None
+
+    def _takes(self, name, cell):
+        """Whether a column can be sent with a cell: one of classes or levels takes few values."""
+        with contextlib.suppress(ValueError):
+            return name not in self.columns or self.columns[name].encode([cell]) is not None
+        return False
+
     def read_column(self, name: str, series: Any) -> list[Any]:
         """Returns the cells of a `narwhals.Series` for a column of the table: a list."""
         with _naming(name):
@@ -265,7 +318,7 @@ class Table(Immutable):
 
         The frame's dtypes must hold them, and rules must determine the cells beside them.
         """
-        everything, solved = self.complete(cells), set()
+        everything, solved = self.settle(cells), set()
         for name, rule in self.rules.items():
             others = [everything[other] for other in rule.others]
             with _naming(name):
@@ -294,7 +347,7 @@ class Table(Immutable):
             ValueError: if the table does not allow a cell, or the seed is not an int.
         """
         rng = None if seed is None else np.random.default_rng(check_seed(seed))
-        everything = self.complete(cells)
+        everything = self.settle(cells, missing)
         remainders = self._find_remainders(everything)
         found: dict[str, Array] = {}
         present: list[list[int]] = []
@@ -369,6 +422,7 @@ class Table(Immutable):
                 cells[name] = [None if code == 0 else cell for code, cell in pairs]
         remainders = {name: cells.pop(name, None) for name in self.rules}
         if known is not None:
+            known = self.settle(known)
             cells = {name: _fill(known[name], drawn) for name, drawn in cells.items()}
             self._solve(known, cells, remainders)
         for name, rule in self.rules.items():

@@ -241,6 +241,51 @@ def test_rows_whose_rules_determine_no_cell_teach_what_else_they_have():
     np.testing.assert_allclose(drawn["gross"], drawn["net"] + drawn["tax"], rtol=1e-6)
 
 
+@pytest.mark.parametrize("rule", ["AtLeast", "SumOf"])
+def test_the_rest_of_a_row_goes_with_what_follows_from_a_rule(rule):
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    part, more = rng.uniform(0, 100, 600).round(2), rng.uniform(0, 5, 600).round(2)
+    df = pandas.DataFrame({"part": part, "more": more, "whole": (part + more).round(2)})
+    df["near"] = (part + rng.normal(0, 1, 600)).round(2)
+    if rule == "AtLeast":
+        df, rules, given = df.drop(columns="more"), {"whole": AtLeast("part")}, {"whole": 90.0}
+    else:
+        rules, given = {"whole": SumOf("part", "more")}, {"whole": 90.0, "more": 2.5}
+    model = Table.from_dataframe(df, **rules).make_model(width=32, seed=0)
+    model.fit(df, epochs=60, verbose=0)
+    rows = model.sample(200, given=given, num_steps=10, seed=0)
+    assert (rows["whole"] == 90.0).all()
+    assert rows["near"].mean() == pytest.approx(87.5, abs=3)
+    assert np.abs(rows["near"] - rows["part"]).mean() < 6
+    holes = df.head(100).assign(part=np.nan, near=np.nan)
+    filled = model.impute(holes, num_steps=10, seed=0)
+    assert np.abs(filled["near"] - df["near"].head(100)).mean() < 6
+    if rule == "SumOf":
+        right = holes.assign(near=df["near"].head(100))
+        wrong = right.assign(near=right["near"].to_numpy()[::-1])
+        nats = [model.log_likelihood(x, num_repeats=10, seed=0).mean() for x in (right, wrong)]
+        assert nats[0] > nats[1] + 3
+
+
+def test_a_cell_that_follows_from_its_own_rule_is_known_to_another():
+    df = FRAME[["net", "tax", "gross"]].assign(paid=FRAME["gross"] + 1.5)
+    df.loc[3, "gross"] = np.nan
+    rules = {"gross": SumOf("net", "tax"), "paid": AtLeast("gross")}
+    table = Table.from_dataframe(df, **rules)
+    assert np.isfinite(table.encode(df)["numbers"]).all()
+    filled = table.make_model(width=8, num_blocks=1, seed=0).impute(df, num_steps=2)
+    np.testing.assert_allclose(filled["gross"], FRAME["gross"])
+
+
+def test_a_missing_cell_that_means_something_stays_missing_where_a_sum_tells_it():
+    df = FRAME[["net", "tax", "gross"]].copy()
+    df.loc[:99, "net"] = np.nan
+    table = Table.from_dataframe(df, gross=SumOf("net", "tax"))
+    present = table.encode(df)["present"][:, table.nullable.index("net")]
+    np.testing.assert_array_equal(present, df["net"].notna())
+
+
 def test_sums_beyond_short_floats_are_written_as_doubles():
     df = pandas.DataFrame({"a": [400.0, 300.0], "b": [200.0, 1.0]}, dtype="float16")
     df["c"] = df["a"] + df["b"]
