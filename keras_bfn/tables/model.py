@@ -264,9 +264,7 @@ class TableModel(BayesianFlowNetwork):
         """
         options = {"verbose": 0, "batch_size": 256, **options}
 
-        def draw(cells, **options):
-            x = self.table.encode_cells(cells, missing=missing)
-            self.table.check_cells(cells)  # before sampling, rather than after it
+        def draw(x, cells, **options):
             if self.times == "variables":
                 num = count_examples(x)
                 drawn = self.generate(num, num_steps, **{"sampler": SAMPLER, "given": x, **options})
@@ -274,14 +272,17 @@ class TableModel(BayesianFlowNetwork):
                 drawn = self.inpaint(x, None, num_steps, num_particles, **options)
             return self.table.decode_cells(drawn, cells)
 
-        filled = draw(cells, **options)
+        x = self.table.encode_cells(cells, missing=missing)
+        self.table.check_cells(cells)  # before sampling, rather than after it
+        filled = draw(x, cells, **options)
         settled = self.table.settle_drawn(cells, filled)
         if settled is None:
             return filled
         # The rest of a row was sampled beside other cells than those that follow from the rule.
         seed = options.get("seed")
         seed = None if seed is None else seed_of(int(seed), "settled")
-        return draw(settled, **{**options, "seed": seed})
+        x = self.table.encode_cells(settled, missing=missing)
+        return draw(x, settled, **{**options, "seed": seed})
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "table": keras.saving.serialize_keras_object(self.table)}

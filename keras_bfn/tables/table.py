@@ -247,10 +247,12 @@ class Table(Immutable):
                     if cell is None and len(known) == len(values):
                         found[name][row] = rule.restore(None, values)
                     elif cell is not None and len(known) == len(values) - 1:
-                        other, solved = rule.others[values.index(None)], None
-                        if other not in kept:
-                            solved = rule.solve(cell, None, known)
-                        found[other][row] = solved if self._takes(other, solved) else None
+                        place = values.index(None)
+                        other = rule.others[place]
+                        with contextlib.suppress(ArithmeticError):
+                            values[place] = rule.solve(cell, None, known)
+                            if other not in kept and self._takes(other, rule, cell, values):
+                                found[other][row] = values[place]
         return found
 
     def settle_drawn(
@@ -270,15 +272,20 @@ class Table(Immutable):
             if rule.column is not None:
                 others = [found[other] for other in rule.others]
                 for row, other in list(rule.find_unknown(found[name], others)):
-                    if self._takes(other, filled[other][row]):
+                    values = [filled[each][row] for each in rule.others]
+                    if self._takes(other, rule, found[name][row], values):
                         found[other][row], follow = filled[other][row], True
         return found if follow else None
 
-    def _takes(self, name, cell):
-        """Whether a column can be sent with a cell: one of classes or levels takes few values."""
-        with contextlib.suppress(ValueError):
-            return name not in self.columns or self.columns[name].encode([cell]) is not None
-        return False
+    def _takes(self, name, rule, cell, others):
+        """Whether a rule allows the cells, and column `name` can be sent with its own of them."""
+        try:
+            rule.remainder(cell, others)
+            if name in self.columns:  # one of classes or levels takes few values
+                self.columns[name].encode([others[rule.others.index(name)]])
+        except (ValueError, ArithmeticError):
+            return False
+        return True
 
     def read_column(self, name: str, series: Any) -> list[Any]:
         """Returns the cells of a `narwhals.Series` for a column of the table: a list."""

@@ -1,11 +1,13 @@
 """Rules between columns hold in every row that is sampled or imputed."""
 
+import math
+
 import keras
 import numpy as np
 import pandas
 import pytest
 
-from keras_bfn.tables import AtLeast, Number, Sequences, SumOf, Table
+from keras_bfn.tables import AtLeast, Number, Rule, Sequences, SumOf, Table
 
 # Rules change how cells are encoded and decoded, by numpy: no backend's affair.
 pytestmark = pytest.mark.once
@@ -266,6 +268,46 @@ def test_the_rest_of_a_row_goes_with_what_follows_from_a_rule(rule):
         wrong = right.assign(near=right["near"].to_numpy()[::-1])
         nats = [model.log_likelihood(x, num_repeats=10, seed=0).mean() for x in (right, wrong)]
         assert nats[0] > nats[1] + 3
+
+
+@keras.saving.register_keras_serializable("keras_bfn_tests")
+class ProductOf(Rule):
+    """Its solution does not exist beside zeros, and is not exact elsewhere."""
+
+    def remainder(self, cell, others):
+        if cell != math.prod(others):
+            raise ValueError("must be the product")
+
+    def restore(self, remainder, others):
+        return math.prod(others)
+
+    def solve(self, cell, remainder, others):
+        return cell / math.prod(others)
+
+
+def test_a_rule_that_has_no_exact_solution_leaves_the_cell_unknown():
+    width, height = np.arange(40) / 7, np.arange(40) % 11 + 0.3
+    df = pandas.DataFrame({"width": width, "height": height, "area": width * height})
+    table = Table.from_dataframe(df, area=ProductOf("width", "height"))
+    holes = df.assign(height=df["height"].where(df.index >= 20))
+    x = table.encode_cells(table.read(holes), missing=1)["numbers"]
+    unknown = np.isnan(x[:, table.numbers.index("height")])
+    assert unknown[0]
+    assert not unknown[20:].any()
+    found = np.array([x or np.nan for x in table.settle(table.read(holes))["height"]])
+    np.testing.assert_array_equal(np.isnan(found), unknown)
+    assert (found * width == df["area"])[~unknown].all()
+    filled = table.make_model(width=8, num_blocks=1, seed=0).impute(holes.drop(0), num_steps=2)
+    np.testing.assert_allclose(filled["height"], df["height"].drop(0))
+
+
+def test_what_follows_from_a_drawn_difference_may_be_beyond_small_integers():
+    low = np.arange(100, dtype="uint8")
+    df = pandas.DataFrame({"low": low, "high": low + np.arange(100, dtype="uint8") % 30})
+    model = Table.from_dataframe(df, high=AtLeast("low")).make_model(width=8, num_blocks=1, seed=0)
+    rows = model.sample(60, given={"high": 1}, num_steps=2, seed=0)
+    assert rows["low"].min() < 0
+    assert (rows["high"] == 1).all()
 
 
 def test_a_cell_that_follows_from_its_own_rule_is_known_to_another():
