@@ -272,10 +272,11 @@ class TableModel(BayesianFlowNetwork):
                 drawn = self.inpaint(x, None, num_steps, num_particles, **options)
             return self.table.decode_cells(drawn, cells)
 
-        x = self.table.encode_cells(cells, missing=missing)
+        known = self.table.settle(cells)
+        x = self.table.encode_cells(known, missing=missing)
         self.table.check_cells(cells)  # before sampling, rather than after it
-        filled = draw(x, cells, **options)
-        settled = self.table.settle_drawn(cells, filled)
+        filled = draw(x, known, **options)
+        settled = self.table.settle_drawn(known, filled)
         if settled is None:
             return filled
         # The rest of a row was sampled beside other cells than those that follow from the rule.

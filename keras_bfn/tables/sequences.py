@@ -197,6 +197,14 @@ class Sequences(Immutable):
         static = dict.fromkeys(self.entities.names, [None] * len(counts))
         return {**static, **dict.fromkeys(self.rows.names, [None] * sum(counts)), **cells}
 
+    def settle(self, cells: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+        """As `keras_bfn.tables.Table.settle`, for cells as `read` returns them."""
+        found = dict(cells)
+        for table in (self.entities, self.rows):
+            own = _some(cells, table.names)
+            found |= table.settle(own) if own else {}
+        return found
+
     def settle_drawn(
         self, cells: Mapping[str, Sequence[Any]], filled: Mapping[str, Sequence[Any]]
     ) -> dict[str, Any] | None:

@@ -2,7 +2,7 @@
 
 import contextlib
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, Self
 
 import keras
@@ -228,14 +228,16 @@ class Table(Immutable):
         unknown = [None] * len(next(iter(cells.values()), ()))
         return {**dict.fromkeys(self.names, unknown), **cells}
 
-    def settle(self, cells: Mapping[str, Sequence[Any]], missing: int = 1) -> dict[str, Any]:
+    def settle(
+        self, cells: Mapping[str, Sequence[Any]], kept: Collection[str] = ()
+    ) -> dict[str, Any]:
         """Returns the cells of all columns, with those that follow from rules without a remainder.
 
         Args:
-            cells, missing: as in `encode_cells`. Where None means that a cell is missing, it stays.
+            cells: a dict from columns to lists of cells.
+            kept: names of columns in which None stays.
         """
         found = {name: list(values) for name, values in self.complete(cells).items()}
-        kept = {name for name in self.nullable if missing == 0 and name in cells}
         rules = {name: rule for name, rule in self.rules.items() if rule.column is None}
         for _ in rules:  # what follows from one rule may be what another needs
             for name, rule in rules.items():
@@ -354,7 +356,8 @@ class Table(Immutable):
             ValueError: if the table does not allow a cell, or the seed is not an int.
         """
         rng = None if seed is None else np.random.default_rng(check_seed(seed))
-        everything = self.settle(cells, missing)
+        # That a cell of a nullable column is missing is part of the row, even if its value follows.
+        everything = self.settle(cells, [name for name in self.nullable if name in cells])
         remainders = self._find_remainders(everything)
         found: dict[str, Array] = {}
         present: list[list[int]] = []

@@ -326,6 +326,10 @@ def test_a_missing_cell_that_means_something_stays_missing_where_a_sum_tells_it(
     table = Table.from_dataframe(df, gross=SumOf("net", "tax"))
     present = table.encode(df)["present"][:, table.nullable.index("net")]
     np.testing.assert_array_equal(present, df["net"].notna())
+    x = table.encode_cells(table.read(df), missing=1)["numbers"][:, table.numbers.index("net")]
+    np.testing.assert_array_equal(np.isnan(x), df["net"].isna())  # else it would be scored twice
+    filled = table.make_model(width=8, num_blocks=1, seed=0).impute(df, num_steps=2)
+    np.testing.assert_allclose(filled["net"], FRAME["net"])
 
 
 def test_sums_beyond_short_floats_are_written_as_doubles():
