@@ -231,11 +231,14 @@ class Table(Immutable):
     def settle(
         self, cells: Mapping[str, Sequence[Any]], kept: Collection[str] = ()
     ) -> dict[str, Any]:
-        """Returns the cells of all columns, with those that follow from rules without a remainder.
+        """Fills in the cells that follow from others by rules without a remainder.
 
         Args:
             cells: a dict from columns to lists of cells.
             kept: names of columns in which None stays.
+
+        Returns:
+            The cells of all columns.
         """
         found = {name: list(values) for name, values in self.complete(cells).items()}
         rules = {name: rule for name, rule in self.rules.items() if rule.column is None}
