@@ -160,11 +160,11 @@ class SimulationModel(BayesianFlowNetwork):
             x = {name: self._to_floats(name, part) for name, part in x.items()}
         for name, bounds in (self.bounds or {}).items():
             if not isinstance(x, Mapping) or name not in x:
-                continue  # as `code_length` says
+                continue  # `code_length` says what is wrong, also below
             part = to_numpy(x[name], f"x[{name!r}]")
             has_examples = part.ndim > 0 and part.shape[1:] == self.event_shape[name]
             if not has_examples or part.dtype.kind != "f":
-                continue  # as `code_length` says
+                continue
             if name in (given or ()):
                 _check_inside(f"x[{name!r}]", part, bounds)
             impossible = impossible | _any_outside(part, bounds)

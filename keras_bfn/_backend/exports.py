@@ -10,17 +10,11 @@ from keras_bfn._validation import check_choice, refusal
 # The converter of TensorFlow graphs to ONNX lacks `log1p`; that of PyTorch programs to a
 # SavedModel needs XLA.
 FORMATS = {"tf_saved_model": ("tensorflow", "jax"), "onnx": ("torch",), "torch": ("torch",)}
-
-
 LEAST_TORCH = (2, 11)  # what earlier versions export may fail when it is loaded
 
 
 def check_format(format):
-    """Raises a `ValueError` unless this backend writes the format.
-
-    Raises:
-        ImportError: if PyTorch is too old.
-    """
+    """Raises an error unless this backend, in the version installed, writes the format."""
     backend = keras.backend.backend()
     if backend not in FORMATS[check_choice("format", format, FORMATS)]:
         own = [name for name, backends in FORMATS.items() if backend in backends]

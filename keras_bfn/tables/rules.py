@@ -23,12 +23,14 @@ class Rule(Immutable):
     Pass it as the column to `keras_bfn.tables.Table.from_dataframe`. All columns of a rule must be
     integers, or floats or times of one dtype. A rule may refer to a column that has a rule itself.
 
-    If one of the other columns is unknown in a row, its cell follows from the rule. Without a
-    remainder, that is done first, and all else is learnt, scored and sampled given it. With one,
-    the cell with the rule is not learnt or scored. A row is sampled given it in two passes: the
-    remainder is drawn as if the cell were unknown, then the rest of the row beside both cells. If
-    several of the other columns are unknown, no row can be sampled given the cell, which is not
-    learnt or scored.
+    If one of the other columns is unknown in a row, its cell follows from the rule. A rule without
+    a remainder is solved first: the row is learnt, scored and sampled given the solution. A rule
+    with a remainder is solved in sampling alone: a first pass samples the remainder as if the
+    column's cell were unknown, so the solution may lie beyond the values of its column; a second
+    pass samples the rest of the row given the solution. In training and scoring, the column's cell
+    then counts as unknown. If several of the other columns are unknown, it does so, too, and no row
+    can be sampled given the cell. Solutions that the rule or their column does not allow are not
+    used as known cells.
 
     Args:
         *others: the names of the other columns, at least one.

@@ -266,13 +266,13 @@ class Table(Immutable):
         """Returns cells with those that follow from a known cell and a sampled remainder.
 
         Args:
-            cells: the known cells, None where a cell is unknown.
+            cells: the known cells, as `settle` returns them: None where a cell is unknown.
             filled: the cells of rows sampled given these, as `decode_cells` returns them.
 
         Returns:
             The cells of all columns, or None if none follows.
         """
-        found, follow = self.settle(cells), False
+        found, follow = {name: list(values) for name, values in cells.items()}, False
         for name, rule in self.rules.items():
             if rule.column is not None:
                 others = [found[other] for other in rule.others]
@@ -286,7 +286,7 @@ class Table(Immutable):
         """Whether a rule allows the cells, and column `name` can be sent with its own of them."""
         try:
             rule.remainder(cell, others)
-            if name in self.columns:  # one of classes or levels takes few values
+            if name in self.columns and name not in self.numbers:  # it may take few values
                 self.columns[name].encode([others[rule.others.index(name)]])
         except (ValueError, ArithmeticError):
             return False
@@ -413,8 +413,8 @@ class Table(Immutable):
 
         Args:
             parts: data of the flow.
-            known: None, or a dict from columns to lists of cells, which replace decoded ones unless
-                they are None. Columns with rules are then restored from these.
+            known: None, or the cells that `settle` returned, which replace decoded ones unless they
+                are None. Columns with rules are then restored from these.
 
         Returns:
             A dict from all columns to lists of cells.
@@ -435,7 +435,6 @@ class Table(Immutable):
                 cells[name] = [None if code == 0 else cell for code, cell in pairs]
         remainders = {name: cells.pop(name, None) for name in self.rules}
         if known is not None:
-            known = self.settle(known)
             cells = {name: _fill(known[name], drawn) for name, drawn in cells.items()}
             self._solve(known, cells, remainders)
         for name, rule in self.rules.items():
