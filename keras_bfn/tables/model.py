@@ -26,6 +26,9 @@ TRAINING_STEPS = 2000
 MOST_EPOCHS = 1000  # by default: with more epochs, a model of few rows overfits
 PEAK_RATE = 3e-3
 NUM_PARTICLES = 8
+NUM_CANDIDATES = 32  # for a row whose start and difference are unknown beside a known end
+ATTEMPTS = 4  # to find a candidate that the start's column allows
+BATCH_SIZE = 1024  # in sampling, by default
 SAMPLER = "sde2"
 RECIPE = "table_recipe"  # the name of the optimizer that `fit` chooses
 
@@ -195,7 +198,7 @@ class TableModel(BayesianFlowNetwork):
             expected = f"must be a dict from some of the columns {names} to values"
             raise refusal("given", expected, given)
         if not given:
-            own = {"sampler": SAMPLER, "batch_size": min(num_rows, 1024), "verbose": 0}
+            own = {"sampler": SAMPLER, "batch_size": BATCH_SIZE, "verbose": 0}
             return self.table.decode(self.generate(num_rows, num_steps, **{**own, **options}))
         cells, indexes = {name: [None] * num_rows for name in names}, []
         for name, value in given.items():
@@ -262,28 +265,29 @@ class TableModel(BayesianFlowNetwork):
             cells, missing: as in `keras_bfn.tables.Table.encode_cells`.
             num_steps, num_particles, **options: as in `impute`.
         """
-        options = {"verbose": 0, "batch_size": 256, **options}
+        batch_size = BATCH_SIZE if self.times == "variables" else BATCH_SIZE // num_particles
+        options = {"verbose": 0, "batch_size": max(1, batch_size), **options}
 
-        def draw(x, cells, **options):
+        def draw(cells, **options):
+            x = self.table.encode_cells(cells, missing=missing)
             if self.times == "variables":
-                num = count_examples(x)
-                drawn = self.generate(num, num_steps, **{"sampler": SAMPLER, "given": x, **options})
-            else:
-                drawn = self.inpaint(x, None, num_steps, num_particles, **options)
-            return self.table.decode_cells(drawn, cells)
+                own = {"sampler": SAMPLER, "given": x, **options}
+                return self.generate(count_examples(x), num_steps, **own)
+            return self.inpaint(x, None, num_steps, num_particles, **options)
 
         known = self.table.settle(cells)
-        x = self.table.encode_cells(known, missing=missing)
         self.table.check_cells(cells)  # before sampling, rather than after it
-        filled = draw(x, known, **options)
-        settled = self.table.settle_drawn(known, filled)
-        if settled is None:
-            return filled
-        # The rest of a row was sampled beside other cells than those that follow from the rule.
-        seed = options.get("seed")
-        seed = None if seed is None else seed_of(int(seed), "settled")
-        x = self.table.encode_cells(settled, missing=missing)
-        return draw(x, settled, **{**options, "seed": seed})
+        for attempt in range(ATTEMPTS):
+            tied = list(self.table.tied(known))
+            if not tied:
+                break
+            seed = options.get("seed")
+            seed = None if seed is None else seed_of(int(seed), f"candidates {attempt}")
+            some = self.table.take(known, tied)
+            some = {name: NUM_CANDIDATES * values for name, values in some.items()}
+            candidates = self.table.decode_cells(draw(some, **{**options, "seed": seed}))
+            known = self.table.untie(known, tied, candidates)
+        return self.table.decode_cells(draw(known, **options), known)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "table": keras.saving.serialize_keras_object(self.table)}

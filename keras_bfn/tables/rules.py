@@ -25,12 +25,12 @@ class Rule(Immutable):
 
     If one of the other columns is unknown in a row, its cell follows from the rule. A rule without
     a remainder is solved first: the row is learnt, scored and sampled given the solution. A rule
-    with a remainder is solved in sampling alone: a first pass samples the remainder as if the
-    column's cell were unknown, so the solution may lie beyond the values of its column; a second
-    pass samples the rest of the row given the solution. In training and scoring, the column's cell
-    then counts as unknown. If several of the other columns are unknown, it does so, too, and no row
-    can be sampled given the cell. Solutions that the rule or their column does not allow are not
-    used as known cells.
+    with a remainder is solved in sampling alone: candidates are sampled as if the column's cell
+    were unknown. The one that comes nearest to the known cell, with a solution among the values of
+    its column, gives the remainder, and the rest of the row is sampled given the solution. In
+    training and scoring, the column's cell then counts as unknown. If several of the other columns
+    are unknown, it does so, too, and no row can be sampled given the cell. Solutions that the rule
+    or their column does not allow are not used as known cells.
 
     Args:
         *others: the names of the other columns, at least one.

@@ -1,7 +1,7 @@
 """Tables whose rows form sequences: several rows for each entity, in order."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import keras
@@ -205,15 +205,44 @@ class Sequences(Immutable):
             found |= table.settle(own) if own else {}
         return found
 
-    def settle_drawn(
-        self, cells: Mapping[str, Sequence[Any]], filled: Mapping[str, Sequence[Any]]
-    ) -> dict[str, Any] | None:
-        """As `keras_bfn.tables.Table.settle_drawn`, for cells as `read` returns them."""
-        found: dict[str, Any] = {}
-        for table in (self.entities, self.rows):
-            own = _some(cells, table.names)
-            found |= (own and table.settle_drawn(own, filled)) or {}
-        return {**cells, **found} if found else None
+    def tied(self, cells: Mapping[str, Sequence[Any]]) -> list[int]:
+        """As `keras_bfn.tables.Table.tied`, but returns the numbers of entities."""
+        found = set(self.entities.tied(_some(cells, self.entities.names)))
+        if own := _some(cells, self.rows.names):
+            owners = np.repeat(np.arange(len(cells[self.length])), cells[self.length])
+            found |= {int(owners[row]) for row in self.rows.tied(own)}
+        return sorted(found)
+
+    def take(self, cells: Mapping[str, Sequence[Any]], entities: Iterable[int]) -> dict[str, Any]:
+        """Returns the cells of some entities, as `read` returns them."""
+        entities = list(entities)
+        found = self.entities.take(_some(cells, self.entities.names), entities)
+        if own := _some(cells, self.rows.names):
+            found |= self.rows.take(own, self._rows_of(cells, entities))
+        return found
+
+    def untie(
+        self,
+        cells: Mapping[str, Sequence[Any]],
+        entities: Sequence[int],
+        candidates: Mapping[str, Sequence[Any]],
+    ) -> dict[str, Any]:
+        """As `keras_bfn.tables.Table.untie`, for cells and entities as `read` returns them.
+
+        The candidate of each row is chosen by itself.
+        """
+        static = [_some(x, self.entities.names) for x in (cells, candidates)]
+        found = self.entities.untie(static[0], entities, static[1])
+        if own := _some(cells, self.rows.names):
+            rows = self._rows_of(cells, entities)
+            found |= self.rows.untie(own, rows, _some(candidates, self.rows.names))
+        return found
+
+    def _rows_of(self, cells, entities):
+        """Returns the numbers of the rows of some entities."""
+        stops = np.cumsum(cells[self.length])
+        counts = cells[self.length]
+        return [row for i in entities for row in range(stops[i] - counts[i], stops[i])]
 
     def read_column(self, name: str, series: Any) -> list[Any]:
         """Returns the cells of a `narwhals.Series` for a static column or the length: a list."""

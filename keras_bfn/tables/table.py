@@ -2,7 +2,7 @@
 
 import contextlib
 import functools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal, Self
 
 import keras
@@ -27,6 +27,7 @@ FEW_VALUES = 10  # numbers with at most this many values are classes
 MOST_LEVELS = 256
 MOST_CLASSES = 1000
 MOST_JOINT = 64  # numbers: posteriors of more of them by a `JointNormal` take long
+STRAY_COST = 100  # of a solution beyond its column's values, relative to that of a known cell
 MOST_NAMES = 20  # warn of strings with more values than this, and more than half the cells' number
 
 
@@ -260,27 +261,84 @@ class Table(Immutable):
                                 found[other][row] = values[place]
         return found
 
-    def settle_drawn(
-        self, cells: Mapping[str, Sequence[Any]], filled: Mapping[str, Sequence[Any]]
-    ) -> dict[str, Any] | None:
-        """Returns cells with those that follow from a known cell and a sampled remainder.
+    def tied(self, cells: Mapping[str, Sequence[Any]]) -> dict[int, list[tuple[str, str]]]:
+        """Finds the rows in which a known cell is that of an unknown one with a remainder.
 
         Args:
             cells: the known cells, as `settle` returns them: None where a cell is unknown.
-            filled: the cells of rows sampled given these, as `decode_cells` returns them.
 
         Returns:
-            The cells of all columns, or None if none follows.
+            A dict from the numbers of rows to pairs of columns: one with a rule, whose cell is
+            known, and one that the rule refers to, whose cell is not.
         """
-        found, follow = {name: list(values) for name, values in cells.items()}, False
+        found: dict[int, list[tuple[str, str]]] = {}
         for name, rule in self.rules.items():
             if rule.column is not None:
-                others = [found[other] for other in rule.others]
-                for row, other in list(rule.find_unknown(found[name], others)):
-                    values = [filled[each][row] for each in rule.others]
-                    if self._takes(other, rule, found[name][row], values):
-                        found[other][row], follow = filled[other][row], True
-        return found if follow else None
+                others = [cells[other] for other in rule.others]
+                for row, other in rule.find_unknown(cells[name], others):
+                    found.setdefault(row, []).append((name, other))
+        return found
+
+    def take(self, cells: Mapping[str, Sequence[Any]], rows: Iterable[int]) -> dict[str, Any]:
+        """Returns the cells of some rows."""
+        rows = list(rows)
+        return {name: [values[row] for row in rows] for name, values in cells.items()}
+
+    def untie(
+        self,
+        cells: Mapping[str, Sequence[Any]],
+        rows: Sequence[int],
+        candidates: Mapping[str, Sequence[Any]],
+    ) -> dict[str, Any]:
+        """Fills in unknown cells of tied rows, by the remainder of the best of sampled candidates.
+
+        The best candidate of a row is that whose cells of columns with rules are nearest to the
+        known ones, and whose solutions are nearest to values of their columns. With many
+        candidates, rows follow the distribution given the known cells.
+
+        Args:
+            cells: as in `tied`.
+            rows: the numbers of rows, all that are tied among them.
+            candidates: cells that were sampled as if those of columns with rules were unknown: one
+                row for each of `rows`, then another for each, and so on.
+
+        Returns:
+            The cells of all columns. Solutions that a rule or column does not allow are left out.
+        """
+        found = {name: list(values) for name, values in cells.items()}
+        size = len(next(iter(candidates.values())))
+        for row, pairs in self.tied(cells).items():
+            (known,) = _rows_of(self.take(cells, [row]))
+            drawn = _rows_of(self.take(candidates, range(rows.index(row), size, len(rows))))
+            solved = [self._solutions(known, drawn, *pair) for pair in pairs]
+            errors = np.sum([errors for _, errors in solved], axis=0)
+            best = errors.argmin()
+            if np.isfinite(errors[best]):
+                for (_, other), (solutions, _) in zip(pairs, solved, strict=True):
+                    found[other][row] = solutions[best]
+        return found
+
+    def _solutions(self, known, drawn, name, other):
+        """Returns the cells of an unknown column by the remainders of candidates, and their errors.
+
+        Cells that are not allowed are None, with an infinite error. The others' add up to 1.
+        """
+        rule, column = self.rules[name], self.columns[other]
+        place, found = rule.others.index(other), [None] * len(drawn)
+        for i, row in enumerate(drawn):
+            if row[name] is not None:
+                remainder = rule.remainder(row[name], [row[each] for each in rule.others])
+                values = [known[each] for each in rule.others]
+                rest = values[:place] + values[place + 1 :]
+                values[place] = rule.solve(known[name], remainder, rest)
+                if self._takes(other, rule, known[name], values):
+                    found[i] = values[place]
+        taken = [i for i, cell in enumerate(found) if cell is not None]
+        kept = column.decode(column.encode(found)[taken])
+        errors = np.full(len(drawn), np.inf)
+        for i, cell in zip(taken, kept, strict=True):
+            errors[i] = abs(drawn[i][name] - known[name]) + STRAY_COST * abs(found[i] - cell)
+        return found, errors / (errors[taken].sum() or 1)
 
     def _takes(self, name, rule, cell, others):
         """Whether a rule allows the cells, and column `name` can be sent with its own of them."""
@@ -558,6 +616,11 @@ def _check_rules(rules, names):
 def _names_of(rules):
     """Returns the names of the columns with rules, and of those that they refer to."""
     return {name for key, rule in rules.items() for name in (key, *rule.others)}
+
+
+def _rows_of(cells):
+    """Returns a dict for each row of a dict of lists."""
+    return [dict(zip(cells, row, strict=True)) for row in zip(*cells.values(), strict=True)]
 
 
 def _fill(known, drawn):
