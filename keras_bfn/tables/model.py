@@ -1,7 +1,7 @@
 """A model of a table's rows."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -142,7 +142,13 @@ class TableModel(BayesianFlowNetwork):
             raise refusal("x", "must have at least one row", x)
         return self.table.encode(x, seed)
 
-    def log_likelihood(self, df: Frame, num_repeats: int = 100, **options) -> Array:
+    def log_likelihood(
+        self,
+        df: Frame,
+        num_repeats: int = 100,
+        given: Sequence[str] = (),
+        **options,
+    ) -> Array:
         """Estimates the log likelihood of each row, in nats: low for outliers.
 
         For numbers, it is the log density of their scores, as the table sends them; for angles, a
@@ -152,6 +158,8 @@ class TableModel(BayesianFlowNetwork):
         Args:
             df: a frame.
             num_repeats, **options: as in `code_length`.
+            given: names of columns. The likelihood is of the other cells, given these: with all
+                columns but a class, the log probability of the class.
 
         Returns:
             An array of shape `(num,)`: minus the code length, a lower bound. For rows with missing
@@ -160,16 +168,17 @@ class TableModel(BayesianFlowNetwork):
         Raises:
             ValueError: if the table does not allow a cell, or an argument is out of its range.
         """
-        options = {"num_repeats": num_repeats, "verbose": 0, **options}
-        nats = self.code_length(df, **options)
-        found = -(nats["transmission"] + nats["reconstruction"])
-        if not self.table.nullable:
-            return found
-        # By the chain rule, subtract the values of missing cells, given everything else.
+        masks = self.table.masks(given)
         x = self.table.encode_cells(self.table.read(df), missing=1)
         known = {name: ~is_missing(part) for name, part in x.items()}
-        if all(mask.all() for mask in known.values()):
+        options = {"num_repeats": num_repeats, "verbose": 0, **options}
+        if given:
+            options["given"] = {name: masks[name] & mask for name, mask in known.items()}
+        nats = self.code_length(df, **options)
+        found = -(nats["transmission"] + nats["reconstruction"])
+        if not self.table.nullable or all(mask.all() for mask in known.values()):
             return found
+        # By the chain rule, subtract the values of missing cells, given everything else.
         nats = self.code_length(df, **{**options, "given": known})
         return found + nats["transmission"] + nats["reconstruction"]
 
@@ -279,14 +288,14 @@ class TableModel(BayesianFlowNetwork):
         self.table.check_cells(cells)  # before sampling, rather than after it
         for attempt in range(ATTEMPTS):
             tied = list(self.table.tied(known))
-            if not tied:
-                break
-            seed = options.get("seed")
-            seed = None if seed is None else seed_of(int(seed), f"candidates {attempt}")
-            some = self.table.take(known, tied)
-            some = {name: NUM_CANDIDATES * values for name, values in some.items()}
-            candidates = self.table.decode_cells(draw(some, **{**options, "seed": seed}))
-            known = self.table.untie(known, tied, candidates)
+            if tied:
+                seed = options.get("seed")
+                seed = None if seed is None else seed_of(int(seed), f"candidates {attempt}")
+                some = self.table.take(known, tied)
+                some = {name: NUM_CANDIDATES * values for name, values in some.items()}
+                candidates = self.table.decode_cells(draw(some, **{**options, "seed": seed}))
+                known = self.table.untie(known, tied, candidates)
+        known = self.table.untie(known, list(self.table.tied(known)))
         return self.table.decode_cells(draw(known, **options), known)
 
     def get_config(self) -> dict[str, Any]:

@@ -29,8 +29,9 @@ class Rule(Immutable):
     were unknown. The one that comes nearest to the known cell, with a solution among the values of
     its column, gives the remainder, and the rest of the row is sampled given the solution. In
     training and scoring, the column's cell then counts as unknown. If several of the other columns
-    are unknown, it does so, too, and no row can be sampled given the cell. Solutions that the rule
-    or their column does not allow are not used as known cells.
+    are unknown, it does so, too, and no row can be sampled given the cell, nor if the unknown one
+    is itself a sum whose terms are unknown. Solutions that the rule or their column does not allow
+    are not used as known cells.
 
     Args:
         *others: the names of the other columns, at least one.

@@ -17,7 +17,14 @@ from keras_bfn.tables.columns import Category, Column, Levels
 from keras_bfn.tables.model import TableModel
 from keras_bfn.tables.numbers import number_flow
 from keras_bfn.tables.rules import Rule
-from keras_bfn.tables.table import FEW_VALUES, Table, check_parts, free_name, make_table_model
+from keras_bfn.tables.table import (
+    FEW_VALUES,
+    Table,
+    check_names,
+    check_parts,
+    free_name,
+    make_table_model,
+)
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -225,17 +232,18 @@ class Sequences(Immutable):
         self,
         cells: Mapping[str, Sequence[Any]],
         entities: Sequence[int],
-        candidates: Mapping[str, Sequence[Any]],
+        candidates: Mapping[str, Sequence[Any]] | None = None,
     ) -> dict[str, Any]:
         """As `keras_bfn.tables.Table.untie`, for cells and entities as `read` returns them.
 
         The candidate of each row is chosen by itself.
         """
-        static = [_some(x, self.entities.names) for x in (cells, candidates)]
-        found = self.entities.untie(static[0], entities, static[1])
-        if own := _some(cells, self.rows.names):
-            rows = self._rows_of(cells, entities)
-            found |= self.rows.untie(own, rows, _some(candidates, self.rows.names))
+        found: dict[str, Any] = {}
+        for table in (self.entities, self.rows):
+            if own := _some(cells, table.names):
+                rows = entities if table is self.entities else self._rows_of(cells, entities)
+                drawn = None if candidates is None else _some(candidates, table.names)
+                found |= table.untie(own, rows, drawn)
         return found
 
     def _rows_of(self, cells, entities):
@@ -358,6 +366,14 @@ class Sequences(Immutable):
         shapes = self.rows.event_shape()
         rows = {part: (self.num_steps, *shapes[name]) for name, part in self.row_parts.items()}
         return {**self.entities.event_shape(), **rows}
+
+    def masks(self, names: Sequence[str]) -> dict[str, Array]:
+        """As `keras_bfn.tables.Table.masks`. Columns of rows are known in all rows."""
+        names = check_names(names, [*self.entities.names, *self.rows.names])
+        found = self.entities.masks([name for name in names if name in self.entities.names])
+        rows = self.rows.masks([name for name in names if name in self.rows.names])
+        shapes, parts = self.event_shape(), self.row_parts
+        return {**found, **{parts[x]: np.broadcast_to(rows[x], shapes[parts[x]]) for x in rows}}
 
     def make_model(
         self, width: int = 128, num_blocks: int = 2, dropout: float = 0.0, seed: int | None = None

@@ -288,9 +288,9 @@ class Table(Immutable):
         self,
         cells: Mapping[str, Sequence[Any]],
         rows: Sequence[int],
-        candidates: Mapping[str, Sequence[Any]],
+        candidates: Mapping[str, Sequence[Any]] | None = None,
     ) -> dict[str, Any]:
-        """Fills in unknown cells of tied rows, by the remainder of the best of sampled candidates.
+        """Fills in unknown cells of tied rows, by the remainders of the best of sampled candidates.
 
         The best candidate of a row is that whose cells of columns with rules are nearest to the
         known ones, and whose solutions are nearest to values of their columns. With many
@@ -300,45 +300,68 @@ class Table(Immutable):
             cells: as in `tied`.
             rows: the numbers of rows, all that are tied among them.
             candidates: cells that were sampled as if those of columns with rules were unknown: one
-                row for each of `rows`, then another for each, and so on.
+                row for each of `rows`, then another for each, and so on. By default, remainders
+                are 0.
 
         Returns:
             The cells of all columns. Solutions that a rule or column does not allow are left out.
         """
         found = {name: list(values) for name, values in cells.items()}
-        size = len(next(iter(candidates.values())))
         for row, pairs in self.tied(cells).items():
             (known,) = _rows_of(self.take(cells, [row]))
-            drawn = _rows_of(self.take(candidates, range(rows.index(row), size, len(rows))))
-            solved = [self._solutions(known, drawn, *pair) for pair in pairs]
-            errors = np.sum([errors for _, errors in solved], axis=0)
-            best = errors.argmin()
-            if np.isfinite(errors[best]):
-                for (_, other), (solutions, _) in zip(pairs, solved, strict=True):
-                    found[other][row] = solutions[best]
+            drawn = [None]
+            if candidates is not None:
+                size = len(candidates[self.names[0]])
+                drawn = _rows_of(self.take(candidates, range(rows.index(row), size, len(rows))))
+            solved = [self._solve_row(known, candidate, pairs) for candidate in drawn]
+            taken = [i for i, cells_and_sent in enumerate(solved) if cells_and_sent is not None]
+            if taken:
+                errors = sum(self._errors(known, drawn, solved, taken, *pair) for pair in pairs)
+                best, _ = solved[taken[np.argmin(errors)]]
+                for _, other in pairs:
+                    found[other][row] = best[other]
         return found
 
-    def _solutions(self, known, drawn, name, other):
-        """Returns the cells of an unknown column by the remainders of candidates, and their errors.
+    def _solve_row(self, known, candidate, pairs):
+        """Returns a row's cells by a candidate's remainders, and the remainders that it then has.
 
-        Cells that are not allowed are None, with an infinite error. The others' add up to 1.
+        Returns None if a rule, or the column that sends a cell, does not allow it.
         """
-        rule, column = self.rules[name], self.columns[other]
-        place, found = rule.others.index(other), [None] * len(drawn)
-        for i, row in enumerate(drawn):
-            if row[name] is not None:
-                remainder = rule.remainder(row[name], [row[each] for each in rule.others])
-                values = [known[each] for each in rule.others]
-                rest = values[:place] + values[place + 1 :]
-                values[place] = rule.solve(known[name], remainder, rest)
-                if self._takes(other, rule, known[name], values):
-                    found[i] = values[place]
-        taken = [i for i, cell in enumerate(found) if cell is not None]
-        kept = column.decode(column.encode(found)[taken])
-        errors = np.full(len(drawn), np.inf)
-        for i, cell in zip(taken, kept, strict=True):
-            errors[i] = abs(drawn[i][name] - known[name]) + STRAY_COST * abs(found[i] - cell)
-        return found, errors / (errors[taken].sum() or 1)
+        row = {**(candidate or known), **{x: cell for x, cell in known.items() if cell is not None}}
+        fixed = {name for name, cell in known.items() if cell is not None}
+        sent = {}
+        try:
+            for name, other in pairs:
+                rule = self.rules[name]
+                remainder = 0 * known[name]
+                if candidate is not None:
+                    others = [candidate[each] for each in rule.others]
+                    (remainder,) = rule.find_remainders([candidate[name]], [[x] for x in others])
+                if remainder is None:
+                    return None
+                if other not in fixed:
+                    rest = [known[each] for each in rule.others if each != other]
+                    row[other] = rule.solve(known[name], remainder, rest)
+                    fixed.add(other)
+            for name, rule in self.rules.items():
+                if name in fixed and (rule.column is not None or fixed >= {*rule.others}):
+                    others = [[row[each]] for each in rule.others]
+                    (sent[name],) = rule.find_remainders([row[name]], others)
+            for name in {*sent, *(other for _, other in pairs)} & {*self.columns} - {*self.numbers}:
+                self.columns[name].encode([sent.get(name, row[name])])
+        except (ValueError, ArithmeticError):
+            return None
+        return row, sent
+
+    def _errors(self, known, drawn, solved, taken, name, other):
+        """Returns the errors of candidates for a tied cell, relative to their sum."""
+        column = self.columns[other]
+        sent = [solved[i][1].get(other, solved[i][0][other]) for i in taken]
+        kept = column.decode(column.encode(sent))
+        found = [STRAY_COST * abs(x - y) for x, y in zip(sent, kept, strict=True)]
+        if drawn[0] is not None:
+            found += np.array([abs(drawn[i][name] - known[name]) for i in taken])
+        return np.array(found) / (np.sum(found) or 1)
 
     def _takes(self, name, rule, cell, others):
         """Whether a rule allows the cells, and column `name` can be sent with its own of them."""
@@ -388,15 +411,14 @@ class Table(Immutable):
 
         The frame's dtypes must hold them, and rules must determine the cells beside them.
         """
-        everything, solved = self.settle(cells), set()
+        everything = self.settle(cells)
         for name, rule in self.rules.items():
             others = [everything[other] for other in rule.others]
             with _naming(name):
                 for row, other in rule.find_unknown(everything[name], others):
-                    if other in self.rules or (row, other) in solved:
+                    if other not in self.columns:
                         expected = f"must only be given together with {other!r}, for {rule!r}"
                         raise ValueError(f"{expected}. Received: row {row} without {other!r}")
-                    solved.add((row, other))
         frames.write_frame(self.library, cells, self.dtypes)
 
     def encode_cells(
@@ -533,6 +555,29 @@ class Table(Immutable):
             found[self.present_part] = (len(self.nullable),)
         return found
 
+    def masks(self, names: Sequence[str]) -> dict[str, Array]:
+        """Returns which variables send these columns: a dict of bool arrays, one for each part.
+
+        Raises:
+            ValueError: if there is no such column, or one has a rule and lacks another of the rule.
+        """
+        names = check_names(names, self.names)
+        found = {part: np.zeros(shape, bool) for part, shape in self.event_shape().items()}
+        for name in names:
+            others = self.rules[name].others if name in self.rules else ()
+            if not {*others} <= {*names}:
+                expected = f"must name {list(others)} beside {name!r}, for {self.rules[name]!r}"
+                raise refusal("given", expected, names)
+            if name in self.numbers:
+                found[self.numbers_part][self.numbers.index(name)] = True
+            elif name in self.columns:
+                found[name][...] = True
+            if name in self.cycles_parts:
+                found[self.cycles_parts[name]][...] = True
+            if name in self.nullable:
+                found[self.present_part][self.nullable.index(name)] = True
+        return found
+
     def make_model(
         self, width: int = 128, num_blocks: int = 2, dropout: float = 0.1, seed: int | None = None
     ) -> TableModel:
@@ -561,6 +606,14 @@ def free_name(name, taken):
     while name in taken:
         name += "_"
     return name
+
+
+def check_names(given, names):
+    """Returns columns as a list, or raises a `ValueError` unless they are some of `names`."""
+    found = [given] if isinstance(given, str) else given
+    if not isinstance(found, (list, tuple, set)) or not all(name in names for name in found):
+        raise refusal("given", f"must name some of the columns {names}", given)
+    return list(found)
 
 
 def check_parts(parts, names):

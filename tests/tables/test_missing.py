@@ -95,6 +95,18 @@ def test_a_missing_cell_counts_in_the_likelihood_but_no_value_in_its_place(train
     assert unknown[is_house].mean() > found[is_house].mean() + 1
 
 
+def test_a_class_has_its_probability_given_columns_that_miss_cells(trained):
+    rooms, kinds = [2, 3, 4, 7], list(SHARES)
+    homes = pandas.DataFrame({"type": kinds * 4, "rooms": np.repeat(rooms, 2), "garden": np.nan})
+    weights = [
+        SHARES[kind] * MISSING[kind] / len(ROOMS[kind]) * (num in ROOMS[kind])
+        for kind, num in zip(homes["type"], homes["rooms"], strict=True)
+    ]
+    exact = np.array(weights).reshape(4, 2)
+    found = trained.log_likelihood(homes, 100, given=["rooms", "garden"], seed=0)
+    assert_allclose(np.exp(found).reshape(4, 2), exact / exact.sum(1, keepdims=True), atol=0.1)
+
+
 def test_a_loaded_model_misses_the_same_cells(trained, tmp_path):
     trained.save(tmp_path / "homes.keras")
     loaded = keras.saving.load_model(tmp_path / "homes.keras")

@@ -224,6 +224,13 @@ def test_likelihoods_are_of_entities_and_tell_what_is_odd(trained):
     right, wrong = (trained.log_likelihood(df, 6, seed=0) for df in (walks, odd))
     assert right.shape == (50,)
     assert np.mean(right > wrong + 1) > 0.9
+    # Given the rows, only the static column is left; with all columns, nothing is.
+    rest = [name for name in walks if name not in ("id", "kind")]
+    nats = [trained.log_likelihood(df, 6, given=rest, seed=0) for df in (walks, odd)]
+    assert np.mean(nats[0] > nats[1] + 1) > 0.9
+    assert np.mean(nats[0]) < 0.1
+    everything = trained.log_likelihood(walks, 1, given=[*rest, "kind", "length"], seed=0)
+    np.testing.assert_allclose(everything, 0, atol=1e-6)
 
 
 def test_all_parts_of_a_network_may_be_steps():

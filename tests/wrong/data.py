@@ -453,6 +453,14 @@ CALLS = {
             "must be a dict from some of the columns ['n',",
             "given=3",
         ),
+        *(
+            (
+                lambda t, given=given: t.rows.log_likelihood(t.frame, given=given),
+                "must name some of the columns ['n',",
+                f"given={given!r}",
+            )
+            for given in (3, ["n", "x"], {"n": True})
+        ),
         (
             lambda t: t.rows.sample(2, given={"c": ["a"] * 3}),
             "must be one value, or 2",
