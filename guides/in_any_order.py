@@ -23,10 +23,10 @@ $$\\sum_i \\tfrac{c}{2}\\, \\beta'(t_i)\\, |e(x_i) - \\hat e_i|^2\\, dt_i,$$
 
 where $\\beta(t)$ is the total accuracy of the messages at time t, c a constant of the data type,
 $e(x_i)$ the embedding that messages are about, and $\\hat e_i$ its mean under the output
-distribution. In this guide, a variable is *sent* by messages, or *coded* (in the API: `told`): its
-time jumps from 0 to 1, and it costs -log p(x) under the output distribution. With the exact
-posterior as the network, a path and its reconstruction cost the joint entropy, by the chain rule;
-more, if variables that are still dependent are coded in one step.
+distribution. A variable is either *sent*, by messages, or *coded*, directly (in the API: `told`): a
+coded variable costs -log p(x) under the output distribution, and its time jumps from 0 to 1. With
+exact posteriors, each path, with its reconstruction, costs the joint entropy, by the chain rule. It
+costs more if variables that are still dependent are coded in one step.
 
 So one network can be
 
@@ -58,7 +58,7 @@ from keras_bfn import datasets, flows, networks, orders
 ## Text
 
 `times="variables"` gives each letter its own time. In training, each window of 64 letters is in one
-of several states; `orders` sets the fraction of windows in each (0 if it is not in the dict):
+of several states; `orders` sets the fraction of windows in each (0 for states not in the dict):
 
 - `"together"`: all letters have the same time t, as in the paper;
 - `"given"`: some letters are known, and the others have the same time t;
@@ -97,8 +97,8 @@ model.fit(train, verbose=2)
 ## What each order costs
 
 `code_length` takes an `order`: a name, an object of `keras_bfn.orders`, or an array with the group
-number of each variable. From left to right, one call in causal mode scores all letters. In other
-orders, each of `num_repeats` calls scores a random step: a coded group, or a time of a sent one.
+number of each variable. From left to right, one call in causal mode scores all letters. Otherwise,
+each of `num_repeats` calls scores a random step: a coded group, or one time t of a group sent.
 """
 
 

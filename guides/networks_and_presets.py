@@ -146,8 +146,8 @@ sequences of given lengths. `inpaint` without a mask fills in the missing variab
 ## The paper's models
 
 The paper's six models are presets, too. With `load_weights=False`, a model has new weights, is
-compiled with the paper's optimizer, and is ready for `fit`. (The initial weights follow Keras's
-defaults.)
+compiled with the paper's optimizer, and is ready for `fit`. (Layers for which the authors' code
+uses PyTorch's default initial weights have Keras's defaults here.)
 """
 
 mnist = BayesianFlowNetwork.from_preset("bfn_mnist_binary", load_weights=False)

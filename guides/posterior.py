@@ -81,9 +81,9 @@ model.compile(recipes.adamw(EPOCHS * 5000 // BATCH_SIZE, peak_rate=2e-3))
 model.fit(simulations, batch_size=BATCH_SIZE, epochs=EPOCHS, verbose=0)
 
 """
-A network learns a thousand simulations by heart in a few thousand steps. Then hold some out, and
-keep the averaged weights of the epoch in which they cost least. This order scores the parameters
-given the observation; `num_repeats` makes the score less noisy:
+A network memorises a thousand simulations in a few thousand steps. If you have so few, hold some
+out, and keep the averaged weights of the epoch in which the held-out ones cost least. The `order`
+below scores the parameters given the observation; `num_repeats` makes the score less noisy:
 
 ```python
 from keras_bfn import orders

@@ -128,7 +128,8 @@ KERAS_BACKEND=jax python examples/text8.py --preset tiny --data embedded
 From a clone, on a machine with GPUs:
 
 ```shell
-pip install -e ".[jax,examples,datasets,tensorflow]"   # TensorFlow Datasets reads with TensorFlow
+# "jax[cuda12]": plain JAX runs on the CPU. TensorFlow Datasets reads with TensorFlow.
+pip install -e ".[jax,examples,datasets,tensorflow]" "jax[cuda12]"
 KERAS_BACKEND=jax python examples/mnist.py
 KERAS_BACKEND=jax python examples/cifar10.py --data-type discretized --num-bins 256
 KERAS_BACKEND=jax python examples/text8.py

@@ -97,7 +97,8 @@ Random numbers differ between backends: a seed gives the same noise only on the 
 ## Speed
 
 - On JAX, `fit`, `evaluate`, `code_length` and `generate` are all compiled by XLA.
-- On TensorFlow they run as graphs. With `model.compile(jit_compile=True)`, XLA compiles the graphs.
+- On TensorFlow they run as graphs. XLA compiles the graphs on a GPU, and on a CPU with
+  `model.compile(jit_compile=True)`.
 - On PyTorch they run eagerly.
 - Convolutions use the faster memory layout: channels first for PyTorch on a CPU, channels last
   otherwise. The data stay channels last, and the weights are the same.
@@ -106,8 +107,12 @@ Random numbers differ between backends: a seed gives the same noise only on the 
   Transformer's training step on JAX. To make the allocator keep the memory, set these variables
   before Python starts. The process then stays at its peak size:
   `MALLOC_ARENA_MAX=1 MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592`.
-- On a GPU, build the network with `dtype="mixed_bfloat16"`, or first call
+- A GPU needs another package of JAX (`pip install "jax[cuda12]"`) or of TensorFlow (`pip install
+  "tensorflow[and-cuda]"`). Build the network with `dtype="mixed_bfloat16"`, or first call
   `keras.config.set_dtype_policy("mixed_bfloat16")`. Evidence, times and losses stay float32.
+- If memory does not suffice, also use a smaller `batch_size`, with `gradient_accumulation_steps` of
+  the optimizer, and `remat=True` of the network (all but `MLP` and `MultiPart`). To sample, use a
+  smaller `batch_size` of `generate`.
 
 `generate` compiles one program for each batch size and sampler, and reuses it for any number of
 steps. Keep the batch size and the sampler the same from call to call.

@@ -57,12 +57,12 @@ print(train.head().to_string())
 """
 `Table.from_dataframe` chooses a type for each column:
 
-- `Number`: all other numbers, and dates. Their ranks are mapped to quantiles of the standard normal
-  distribution: the median becomes 0. Only ranks matter, so long tails do no harm.
-- `Levels`: integers with more than ten different values, over at most 256 levels, in order.
-- `Angle`: periodic numbers, such as degrees or hours of the day. They must be declared.
 - `Category`: strings, bools, and numbers with at most ten different values, without an order.
   Grades from 1 to 5 have an order: declare them as `Levels(1, 5)`.
+- `Levels`: integers with more than ten different values, over at most 256 levels, in order.
+- `Number`: all other numbers, and dates. Ranks are mapped to normal quantiles, so long tails do no
+  harm. For dates, `Number(cycles=["week", "year"])` also sends the weekday and the season.
+- `Angle`: never chosen. Declare periodic numbers, such as degrees, as `Angle(360)`.
 
 pandas stores integers as floats if cells are missing, so magnesium becomes a `Number`. We declare
 it as `Levels`, in a wider range than observed. `Number("mean")` scales proline linearly instead.
@@ -204,9 +204,9 @@ cells, and generates a value in every row.
 ## Outliers
 
 `log_likelihood` estimates a lower bound of the log likelihood of each row, in nats (for rows with
-missing cells, it is not a bound). For a number, it adds the log density of a quarter of its mapped
-value; this can be positive. A row is unlikely if a value is unusual, or if usual values do not go
-together. To test the latter, we replace one cell of each test row with that of another row.
+missing cells, it is not a bound). Each mapped number, from -4 to 4, is sent as its quarter, whose
+log density counts, and may be positive. A row is unlikely if a value is unusual, or if usual values
+do not go together. For the latter, we replace one cell of each row by that of another row.
 """
 
 swapped = test.copy()

@@ -15,7 +15,7 @@ model on a backbone that was made for something else. We check and train each of
 code lengths with the entropy of the data, and then make mistakes to see the error messages.
 
 A Bayesian Flow Network sends data as noisy messages. The *input distribution* of a variable is what
-the messages about it say. The network takes the parameters of all input distributions, and predicts
+its own messages say about it. The network takes the parameters of all of these, and predicts
 each variable from them. Any Keras model or layer can do this. The guide takes minutes on a CPU.
 
 ## Setup

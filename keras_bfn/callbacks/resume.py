@@ -34,7 +34,7 @@ class Resume(keras.callbacks.Callback):
             logs of each epoch.
         data: the `keras_bfn.datasets.Batches` given to `fit`, or any object with an attribute
             `epoch`, which is set at the start of each epoch; or None. (The order into which `fit`
-            shuffles arrays is not saved.) An epoch must be all of its batches: give
+            shuffles arrays is not saved.) Each epoch must use all batches of `data`: give
             `steps_per_epoch` to `Batches`, not to `fit`.
         verbose: 0 or 1. Whether to print where training resumes.
 

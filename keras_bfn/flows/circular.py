@@ -20,7 +20,7 @@ MOST = 1e7  # largest natural parameter: a standard deviation of 0.0003; float32
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class CircularFlow(Flow):
-    """Angles in radians in [-pi, pi], whose ends are identified: torsions, directions, times.
+    """Angles in radians in [-pi, pi], whose ends are the same angle: torsions, directions, times.
 
     | embedding | e(x) = (cos x, sin x), a point in the plane |
     |---|---|

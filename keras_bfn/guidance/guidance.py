@@ -58,8 +58,8 @@ class Guidance(ByValue):
             omits what one variable's evidence says about the others, and a step costs one forward
             pass through the network and no backward pass.
         layers: list of Keras layers and models that `fn` calls, whose weights may change between
-            two calls. Those need not be listed that `fn` or a function of its module reads from
-            globals, closures, attributes and containers, or that are attributes of the guidance.
+            two calls. You need not list those that `fn` or a function of its module reads from
+            globals, closures, attributes or containers, nor attributes of the guidance.
 
     Raises:
         ValueError: if an argument is invalid.

@@ -643,9 +643,10 @@ class BayesianFlowNetwork(Trainer):
                 state = states.draw_state(*given, loss, batch_size, mask, seed)
             else:
                 u = losses.stratified_uniform(batch_size, seed)
-                for i in range(1, num_repeats):
-                    u = ops.concatenate([u, losses.stratified_uniform(batch_size, seed) + i])
-                u = u / num_repeats  # each repeat in its own part of [0, 1)
+                if num_repeats > 1:  # each in its own part of [0, 1), evenly spaced for an example
+                    part = ops.arange(num_repeats, dtype="float32")[:, None]
+                    u = ops.reshape(part + u, (-1,)) / num_repeats
+                    u = ops.minimum(u, 1.0 - 2.0**-24)  # float32 can round up to 1
                 state = states.State(loss.times(u))
                 if self.times == "variables":
                     noise = self.order.draw_noise(self.event_shape, ops.shape(u)[0], seed)
@@ -909,9 +910,9 @@ class BayesianFlowNetwork(Trainer):
             num_particles: int, at least 1, or None. With more than one, twisted sequential Monte
                 Carlo corrects the approximation of the guidance, and each sample is one of its
                 particles, chosen by weight. As their number grows, samples follow the model's own
-                distribution times the likelihood. A single particle is weighted, too, for the
-                details. For the samplers `"ancestral"` and `"sde1"`, with a guidance. By default
-                nothing is weighted.
+                distribution times the likelihood. With 1, nothing is corrected, but the details
+                include weights. Particles need a guidance, and the sampler `"ancestral"` or
+                `"sde1"`. By default nothing is weighted.
             order: the order in which variables are sampled, as in `code_length`, for models with
                 `times="variables"`. Each group that is coded directly takes one network call, other
                 groups `num_steps + 1` each. Orders other than `"together"` allow conditions with a

@@ -34,8 +34,8 @@ class MultiPart(Network):
     With `mixer="transformer"`, each variable is a token, except in images, parts of shape
     `(height, width, channels)`, whose tokens are square patches. Tokens of all parts attend to each
     other. With `mixer="mlp"`, residual dense blocks see all variables at once, which suits tables
-    of some tens of columns. With `mixer="sequence"`, some parts have a value for each step of a
-    sequence, or several, and each step is a token; the other parts join all tokens. In any case,
+    of some tens of columns. With `mixer="sequence"`, some parts have one or more values for each
+    step of a sequence. Each step is then a token, to which the other parts are added. In any case,
     each part has its own head, which also sees the part's theta.
 
     An image may have its own network, such as a `UNet`, instead of a head. That network sees the

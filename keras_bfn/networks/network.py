@@ -73,8 +73,8 @@ class Network(keras.Model):
             arrives (`keras_bfn.distillation`). At first, the output does not depend on it.
         conditions: what the network also takes as `"condition"`, or None. An int K: classes in
             0..K, of shape `(batch,)`, where K is the network's `null_condition`, and means "none".
-            A shape, such as `(32,)`: numbers, of shape `(batch, 32)`, none of which means "none" to
-            the network. The network sees conditions with a value for each position of a sequence or
+            A shape, such as `(32,)`: numbers, of shape `(batch, 32)`, without a value that means
+            "none". The network sees conditions with a value for each position of a sequence or
             an image, `(length, channels)` or `(height, width, channels)`, at these positions. A
             dict of these, by name: `"condition"` is then a dict, too.
         dtype: the dtype policy; by default Keras's global one.

@@ -37,8 +37,8 @@ class Number(Column):
     twice on average, the numbers seen. Numbers outside this range are sent as scores beyond its
     ends, up to 4 standard deviations.
 
-    Scores lose times of day, days of the week and seasons. For each of the `cycles`, an angle is
-    sent, too: the number's position in the cycle. Returned numbers are as exact as the angle.
+    A date's score does not show its time of day, weekday or season. So for each of the `cycles`, an
+    angle is sent, too: the position in the cycle. Returned numbers are as exact as the angle.
 
     Args:
         scaling: `"quantiles"`, for normally distributed scores, whatever the numbers' distribution;

@@ -20,8 +20,10 @@ TOLERANCE = 1e-6  # relative to the largest term
 class Rule(Immutable):
     """A column whose cells follow from those of other columns, with or without a remainder.
 
-    Pass it as the column to `keras_bfn.tables.Table.from_dataframe`. All columns of a rule must be
-    integers, or floats or times of one dtype. A rule may refer to a column that has a rule itself.
+    A *remainder* is what is sent in place of the cell: for `AtLeast`, the difference of both cells.
+    `SumOf` has none. Pass a rule as the column to `keras_bfn.tables.Table.from_dataframe`. All
+    columns of a rule must be integers, or floats or times of one dtype. A rule may refer to a
+    column that has a rule itself.
 
     If one of the other columns is unknown in a row, its cell follows from the rule. A rule without
     a remainder is solved first: the row is learnt, scored and sampled given the solution. A rule

@@ -33,8 +33,9 @@ class Sequences(Immutable):
 
     One example is an entity with all its rows, in the frame's order. *Static* columns have one
     value per entity; the others have one per row. The number of an entity's rows is one more static
-    column, `"length"`: with at most ten lengths, one of these; otherwise any up to the largest. A
-    model made by `make_model` takes such frames, and returns them.
+    column, `"length"`. If there are at most ten different lengths, sampled entities have one of
+    these, otherwise any length up to the largest. A model made by `make_model` takes such frames,
+    and returns them.
 
     The parts of rows have one more axis than those of a `Table`, of `num_steps`: the shape of the
     numbers is `(num_steps, num_numbers)`. The values after an entity's last row are meaningless.

@@ -95,3 +95,16 @@ def test_a_model_is_compiled_for_the_papers_order_and_by_the_loss_of_its_data(fl
     model.compile()
     assert (model.transmission_loss, model.num_repeats) == (loss, 1)
     assert isinstance(model.optimizer, keras.optimizers.AdamW)
+
+
+@pytest.mark.parametrize("num_repeats", [4, 500])
+def test_the_repeats_of_an_example_are_evenly_spaced_in_time(num_repeats):
+    model = make_model(ContinuousFlow(0.1), compiled=False)
+    model.compile(num_repeats=num_repeats)
+    outputs = model(np.zeros((3, *EVENT_SHAPE), "float32"))
+    t = to_numpy(outputs["transmission"].t).reshape(num_repeats, 3)
+    np.testing.assert_allclose(np.diff(t, axis=0), 1 / num_repeats, atol=1e-6)
+    places = np.sort(t.ravel()) * 3 * num_repeats
+    np.testing.assert_allclose(np.diff(places), 1, atol=1e-2)
+    assert t.min() >= 0
+    assert t.max() < 1
