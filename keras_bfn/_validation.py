@@ -62,9 +62,9 @@ def check_steps(value: Any) -> int:
     return check_int("num_steps", value, 1, MOST_STEPS)
 
 
-def check_seed(value: Any, name: str = "seed") -> int:
+def check_seed(value: Any) -> int:
     """Returns `value` as an int, or raises a `ValueError` unless it is one of at least 0."""
-    return check_int(name, value, 0, math.inf)
+    return check_int("seed", value, 0, math.inf)
 
 
 def check_real(name: str, value: Any, suits: Callable[[Any], bool], expected: str) -> float:

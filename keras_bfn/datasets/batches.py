@@ -23,7 +23,35 @@ from keras_bfn._validation import (
 HELD_OUT = 0.01  # the fraction of the training data held out for validation, as in the paper
 
 
-class Batches(keras.utils.PyDataset):
+class Epochs(keras.utils.PyDataset):
+    """Batches that differ from epoch to epoch, numbered by `epoch` in training."""
+
+    def __init__(self, training: bool, seed: int) -> None:
+        # With more workers, Keras 3.15 carries batches that were prefetched in one epoch into the
+        # next (keras-team/keras#20123).
+        super().__init__(workers=1, use_multiprocessing=False)
+        self.training, self.seed = check_bool("training", training), check_seed(seed)
+        self.epoch = 0
+        self._within_epoch = False
+
+    def on_epoch_begin(self) -> None:
+        self._within_epoch = True
+
+    def on_epoch_end(self) -> None:
+        # In Keras 3.15, `fit` also calls this before the first epoch.
+        if self.training and self._within_epoch:
+            self.epoch += 1
+        self._within_epoch = False
+
+    def check_index(self, index: int) -> None:
+        """Raises an `IndexError` if there is no such batch."""
+        if not 0 <= index < self.num_batches:
+            raise IndexError(
+                f"There are {self.num_batches} batches, numbered from 0. Received: index={index}"
+            )
+
+
+class Batches(Epochs):
     """Examples held in memory, in batches that `fit` takes on every backend.
 
     The order of an epoch and all random numbers of a batch depend only on `seed`, `epoch` and the
@@ -70,9 +98,7 @@ class Batches(keras.utils.PyDataset):
         seed: int = 0,
         steps_per_epoch: int | None = None,
     ) -> None:
-        # With more workers, Keras 3.15 carries batches that were prefetched in one epoch into the
-        # next (keras-team/keras#20123).
-        super().__init__(workers=1, use_multiprocessing=False)
+        super().__init__(training, seed)
         examples = _by_rows("examples", examples)
         labels = None if labels is None else _by_rows("labels", labels)
         if labels is not None and len(labels) != len(examples):
@@ -82,10 +108,6 @@ class Batches(keras.utils.PyDataset):
             raise refusal("transform", "must be a function", transform)
         self.examples, self.transform, self.labels = examples, transform, labels
         self.batch_size = check_int("batch_size", batch_size, 1)
-        self.training = check_bool("training", training)
-        self.seed = check_seed(seed)
-        self.epoch = 0
-        self._within_epoch = False
         if len(examples) < (batch_size if training else 1):
             expected = f"must be at most the number of examples, {len(examples)}"
             raise refusal("batch_size", expected, batch_size)
@@ -100,20 +122,8 @@ class Batches(keras.utils.PyDataset):
     def num_batches(self) -> int:
         return self.steps_per_epoch or self._per_pass
 
-    def on_epoch_begin(self) -> None:
-        self._within_epoch = True
-
-    def on_epoch_end(self) -> None:
-        # In Keras 3.15, `fit` also calls this before the first epoch.
-        if self.training and self._within_epoch:
-            self.epoch += 1
-        self._within_epoch = False
-
     def __getitem__(self, index: int) -> Any:
-        if not 0 <= index < self.num_batches:
-            raise IndexError(
-                f"There are {self.num_batches} batches, numbered from 0. Received: index={index}"
-            )
+        self.check_index(index)
         rows = self._rows(index)
         epoch = self.epoch if self.training else 0
         rng = np.random.default_rng((self.seed, epoch, 1, index))

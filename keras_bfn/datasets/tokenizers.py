@@ -162,10 +162,8 @@ class Letters(Tokenizer):
         >>> letters.decode(letters.encode("Call me."))
         'Call me.'
         """
-        texts = [text] if isinstance(text, str) else text
-        for name in ("to_list", "tolist"):  # of pandas or polars, of NumPy
-            texts = getattr(texts, name)() if hasattr(texts, name) else texts
-        if not are_texts(texts):
+        texts = [text] if isinstance(text, str) else list_texts(text)
+        if texts is None:
             raise refusal("text", "must be a string, or a list of strings", text)
         alphabet = "".join(sorted(set().union(*texts)))
         if len(alphabet) < 2:
@@ -249,11 +247,10 @@ class Symbols(Tokenizer):
     """
 
     def __init__(self, symbols: Sequence[str], has_end: bool = True) -> None:
-        symbols = symbols.tolist() if hasattr(symbols, "tolist") else symbols
-        are_strings = are_texts(symbols) and all(symbols)
-        if not are_strings or not symbols or len({*symbols}) < len(symbols):
+        found = list_texts(symbols)
+        if not found or not all(found) or len({*found}) < len(found):
             raise refusal("symbols", "must be a list of distinct, non-empty strings", symbols)
-        self.symbols = tuple(symbols)
+        self.symbols = tuple(found)
         self.has_end = check_bool("has_end", has_end)
 
     @classmethod
@@ -383,9 +380,11 @@ def _vocabulary(json):
     return tokenizer, max(tokenizer.get_vocab(with_added_tokens=True).values()) + 1
 
 
-def are_texts(texts):
-    """Whether these are a list or tuple of strings."""
-    return isinstance(texts, (list, tuple)) and all(isinstance(text, str) for text in texts)
+def list_texts(texts):
+    """Returns the strings of a list, tuple, array or series of strings; None for all else."""
+    is_series = hasattr(texts, "dtype") and getattr(texts, "ndim", 1) == 1
+    found = list(texts) if is_series or isinstance(texts, (list, tuple)) else [None]
+    return [str(text) for text in found] if all(isinstance(x, str) for x in found) else None
 
 
 def check_text(text, name="text"):

@@ -20,17 +20,16 @@ from keras_bfn._sameness import key_of
 from keras_bfn._typing import Array, Parts
 from keras_bfn._validation import (
     check_between,
-    check_bool,
     check_fraction,
     check_int,
     check_number,
-    check_seed,
     check_steps,
     is_number,
     mismatch,
     refusal,
     to_numpy,
 )
+from keras_bfn.datasets.batches import Epochs
 from keras_bfn.distillation.distiller import named
 from keras_bfn.inputs.conditions import check_classifier_free, condition_inputs
 from keras_bfn.models import BayesianFlowNetwork
@@ -46,7 +45,7 @@ class PathSampler(ODE2Sampler):
         return np.append(np.float32(0), super().times(flow, num_steps - 1))
 
 
-class Trajectories(keras.utils.PyDataset):
+class Trajectories(Epochs):
     """Jumps along a model's paths, in batches for `Distiller.fit`.
 
     For each epoch, the model generates `num_paths` new samples by the sampler `"ode2"`, and each
@@ -104,9 +103,7 @@ class Trajectories(keras.utils.PyDataset):
         training: bool = True,
         seed: int = 0,
     ) -> None:
-        # With more workers, Keras 3.15 carries batches that were prefetched in one epoch into the
-        # next (keras-team/keras#20123).
-        super().__init__(workers=1, use_multiprocessing=False)
+        super().__init__(training, seed)
         if not isinstance(model, BayesianFlowNetwork) or model.signature.takes_jumps:
             expected = "must be a `keras_bfn.BayesianFlowNetwork`, and no student"
             raise refusal("model", expected, model)
@@ -121,14 +118,11 @@ class Trajectories(keras.utils.PyDataset):
         self.condition = _check_conditions(model, condition)
         self.guidance_scale = _check_scale(guidance_scale)
         check_classifier_free(model, self.condition, False, np.max(self.guidance_scale).item())
-        self.training = check_bool("training", training)
         self.batch_size = check_int("batch_size", batch_size, 1)
         if batch_size > num_paths * num_jumps:
             expected = f"must be at most the number of jumps, {num_paths * num_jumps}"
             raise refusal("batch_size", expected, batch_size)
-        self.seed = check_seed(seed)
-        self.epoch = 0
-        self._within_epoch, self._made, self._turn = False, None, threading.Lock()
+        self._made, self._turn = None, threading.Lock()
 
     @property
     def num_batches(self) -> int:
@@ -136,19 +130,10 @@ class Trajectories(keras.utils.PyDataset):
 
     def on_epoch_begin(self) -> None:
         self._make()
-        self._within_epoch = True
-
-    def on_epoch_end(self) -> None:
-        # In Keras 3.15, `fit` also calls this before the first epoch.
-        if self.training and self._within_epoch:
-            self.epoch += 1
-        self._within_epoch = False
+        super().on_epoch_begin()
 
     def __getitem__(self, index: int) -> Any:
-        if not 0 <= index < self.num_batches:
-            raise IndexError(
-                f"There are {self.num_batches} batches, numbered from 0. Received: index={index}"
-            )
+        self.check_index(index)
         paths, plan = self._make()
         rows = slice(index * self.batch_size, (index + 1) * self.batch_size)
         return self._jumps(paths, *(values[rows] for values in plan))

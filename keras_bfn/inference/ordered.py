@@ -18,7 +18,9 @@ from keras_bfn.orders.orders import is_in_one_pass, order_noise
 from keras_bfn.predictions import count_unknown
 
 GROUP, TIME, NEXT, IS_LAST = range(4)  # columns of a plan
-ROOM = 64  # positions whose keys and values a loop carries and may copy; earlier ones are read-only
+ROOM = (
+    128  # positions whose keys and values a loop carries and may copy; earlier ones are read-only
+)
 
 
 class OrderedProgram(SamplingProgram):

@@ -8,11 +8,10 @@ import numpy as np
 
 from keras_bfn._typing import Array, ArrayLike
 from keras_bfn._validation import check_int, mismatch
-from keras_bfn.datasets.tokenizers import are_texts, check_text, check_tokens
+from keras_bfn.datasets.tokenizers import check_text, check_tokens, list_texts
 from keras_bfn.flows.priors import DISCOUNT
 
 MOST_PROBABILITIES = 2**27  # a gigabyte
-NUMBERS_PER_TOKEN = 8  # up to this, distinct numbers are found by counting, else by sorting
 
 
 def spelling_rate(texts: Sequence[str], reference_text: str) -> float:
@@ -22,7 +21,7 @@ def spelling_rate(texts: Sequence[str], reference_text: str) -> float:
     out, because the ends of the sample may cut them.
 
     Args:
-        texts: list of strings.
+        texts: list, array or series of strings.
         reference_text: string.
 
     Returns:
@@ -37,10 +36,11 @@ def spelling_rate(texts: Sequence[str], reference_text: str) -> float:
     >>> keras_bfn.metrics.spelling_rate(texts, "The White Whale")
     0.6666666666666666
     """
-    if not are_texts(texts):
+    found = list_texts(texts)
+    if found is None:
         raise mismatch("texts", "must be a list of strings", f"a {type(texts).__name__}")
     known = set(_words(check_text(reference_text, "reference_text")))
-    spelt = [word in known for text in texts for word in _words(text)[1:-1]]
+    spelt = [word in known for text in found for word in _words(text)[1:-1]]
     return float(np.mean(spelt)) if spelt else float("nan")
 
 
@@ -107,7 +107,7 @@ class NgramModel:
         contexts, shorter_ids = np.zeros_like(tokens), None
         for size in range(self.order + 1):
             keys = contexts * self.num_classes + tokens[:, size:]
-            seen, ids, counts = _number(keys.ravel(), self._num_contexts(size) * self.num_classes)
+            seen, ids, counts = np.unique(keys.ravel(), return_inverse=True, return_counts=True)
             self.keys.append(seen)
             self.tables.append(self._table(size, counts))
             if size:  # for each n-gram, after how many different tokens it occurs
@@ -231,20 +231,6 @@ class NgramModel:
         if not tokens.size:
             raise mismatch(name, "must have tokens", f"shape {tokens.shape}")
         return np.atleast_2d(tokens).astype("int64")
-
-
-def _number(keys, limit):
-    """Returns the distinct keys in order, the index of each key among them, and their counts.
-
-    Args:
-        keys: int64 array of shape `(num,)`.
-        limit: int. All keys are below.
-    """
-    if limit > NUMBERS_PER_TOKEN * len(keys):
-        return np.unique(keys, return_inverse=True, return_counts=True)
-    counts = np.bincount(keys, minlength=limit)
-    seen = np.flatnonzero(counts)
-    return seen, (np.cumsum(counts > 0) - 1)[keys], counts[seen]
 
 
 def _find(seen, keys):

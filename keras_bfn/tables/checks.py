@@ -1,7 +1,7 @@
 """Checks of the arguments and cells of columns."""
 
-import math
 import numbers
+import sys
 from collections.abc import Hashable, Iterable
 
 import numpy as np
@@ -51,13 +51,13 @@ def check_step(step):
 
 
 def is_finite(cell):
-    """Whether a cell is a finite number."""
-    return is_number(cell) and math.isfinite(cell)
+    """Whether a cell is a finite number, as a float."""
+    return is_number(cell) and abs(cell) <= sys.float_info.max
 
 
 def is_whole(cell):
-    """Whether a cell is an integer, of any type."""
-    return is_number(cell) and float(cell).is_integer()
+    """Whether a cell is an integer, of any type, and finite as a float."""
+    return is_finite(cell) and float(cell).is_integer()
 
 
 def is_value(cell):

@@ -101,6 +101,9 @@ class TableModel(BayesianFlowNetwork):
             num = count_examples(x)
             if kwargs.get("validation_split") is not None:  # these rows are not trained on
                 num *= 1 - check_rate("validation_split", kwargs["validation_split"])
+                if num < 1:
+                    expected = "must leave at least one row for training"
+                    raise refusal("validation_split", expected, kwargs["validation_split"])
             if batch_size is None:
                 batch_size = max(LEAST_BATCH, int(num) // BATCHES_PER_EPOCH)
                 batch_size = min(batch_size, self.table.largest_batch)

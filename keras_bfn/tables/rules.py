@@ -178,8 +178,8 @@ class Rule(Immutable):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Rule":
-        others = config.pop("others")
-        return cls(*others, **config)
+        config = dict(config)
+        return cls(*config.pop("others"), **config)
 
 
 @keras.saving.register_keras_serializable("keras_bfn")

@@ -10,6 +10,7 @@ import pytest
 
 from keras_bfn.datasets import SELFIES, SMILES, Bytes, Letters, Subwords, Symbols
 from keras_bfn.datasets.tokenizers import check_tokenizer
+from keras_bfn.metrics import spelling_rate
 
 pytestmark = pytest.mark.once
 
@@ -202,3 +203,13 @@ def test_an_own_tokenizer_needs_no_base_class():
 
     own = Own()
     assert check_tokenizer("tokenizer", own) is own
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.array, "pandas", "polars"])
+def test_strings_may_be_a_list_an_array_or_a_series(kind):
+    make = pytest.importorskip(kind).Series if isinstance(kind, str) else kind
+    texts = make(["C", "N", "c1"])
+    assert Symbols(texts).symbols == ("C", "N", "c1")
+    assert all(type(symbol) is str for symbol in Symbols(texts).symbols)
+    assert Letters.fit(texts).alphabet == "1CNc"
+    assert spelling_rate(make(["a call me b"]), "Call me") == 1

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_bfn.datasets import Bytes, Letters, embedded_text
-from keras_bfn.metrics import NgramModel, spelling_rate, text_quality
+from keras_bfn.metrics import NgramModel, spelling_rate
 
 pytestmark = pytest.mark.once
 
@@ -42,22 +42,10 @@ def probability(rows, context, token, top=True):
     return (max(after[token] - 0.75, 0) + rest) / after.total()
 
 
-@pytest.fixture(scope="module", params=[1000, 0], ids=["counted", "sorted"])
-def make_ngrams(request):
-    """Models whose n-grams are numbered in either way."""
-
-    def make(*args):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(text_quality, "NUMBERS_PER_TOKEN", request.param)
-            return NgramModel(*args)
-
-    return make
-
-
 @pytest.mark.parametrize("shape", [(1, 60), (12, 5), (40, 2)])
-def test_probabilities_are_those_of_the_definition(shape, make_ngrams):
+def test_probabilities_are_those_of_the_definition(shape):
     rows = markov_text(*shape)
-    model = make_ngrams(rows, K, ORDER)
+    model = NgramModel(rows, K, ORDER)
     for size in range(ORDER + 1):
         found = model.probabilities(size)
         expected = [
@@ -86,8 +74,8 @@ def test_probabilities_are_above_zero_and_sum_to_one():
 
 
 @pytest.mark.parametrize("order", [0, 1, 3, None])
-def test_bits_are_those_of_the_probabilities(order, make_ngrams):
-    model = make_ngrams(markov_text(3, 40), K, ORDER)
+def test_bits_are_those_of_the_probabilities(order):
+    model = NgramModel(markov_text(3, 40), K, ORDER)
     new = markov_text(5, 30, seed=1)
     new[0] = 3  # what was hardly seen
     tables = [model.probabilities(size) for size in range(ORDER + 1)]

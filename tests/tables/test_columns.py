@@ -157,3 +157,9 @@ def test_an_angle_is_near_to_what_is_near_to_it_on_the_circle():
     first, last = column.encode([0, 23])
     assert abs(np.angle(np.exp(1j * (last - first)))) == pytest.approx(2 * np.pi / 24, abs=1e-5)
     assert column.decode(np.array([last + 0.51 * (2 * np.pi / 24) - 2 * np.pi])) == [0]
+
+
+@pytest.mark.parametrize("kind", [Number, Levels])
+def test_integers_beyond_floats_are_refused(kind):
+    with pytest.raises(ValueError, match="must contain an? .* Received: 1000"):
+        kind().fit([10**400, 1])

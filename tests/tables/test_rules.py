@@ -212,6 +212,8 @@ def test_sums_in_sequences_take_64_bits_where_they_need_them():
 def test_cells_that_break_a_rule_or_do_not_determine_others_are_refused(model):
     broken = FRAME.head(3).assign(gross=1.0)
     assert repr(SumOf("a", "b")) == "SumOf('a', 'b')"
+    config = SumOf("a", "b").get_config()
+    assert SumOf.from_config(config) == SumOf.from_config(config) == SumOf("a", "b")
     assert "'high': AtLeast('low')" in repr(model.table)
     with pytest.raises(ValueError, match="in row 0, counted from 0: it must be the sum of"):
         model.table.encode(broken)

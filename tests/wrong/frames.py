@@ -436,6 +436,11 @@ CALLS = {
             "must be a number in [0, 1)",
             "validation_split=1.0",
         ),
+        (
+            lambda t: t.rows.fit(t.frame.head(1), validation_split=0.5),
+            "must leave at least one row for training",
+            "validation_split=0.5",
+        ),
     ],
     "weight": [
         (
