@@ -161,5 +161,5 @@ def test_an_angle_is_near_to_what_is_near_to_it_on_the_circle():
 
 @pytest.mark.parametrize("kind", [Number, Levels])
 def test_integers_beyond_floats_are_refused(kind):
-    with pytest.raises(ValueError, match="must contain an? .* Received: 1000"):
+    with pytest.raises(ValueError, match=r"must contain an? .* Received: 1000"):
         kind().fit([10**400, 1])
