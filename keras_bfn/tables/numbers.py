@@ -127,6 +127,11 @@ class Number(Column):
         z = z + (beyond * rise / width if width else LARGEST_SCORE * np.sign(beyond))
         return np.clip(z / LARGEST_SCORE, -1, 1).astype("float32")
 
+    def covers(self, cell: Any) -> bool:
+        """Whether a number lies between the smallest and the largest number seen."""
+        at, _ = self.knots
+        return bool(at[0] <= cell - self.start <= at[-1])
+
     def encode_cycles(self, cells: Sequence[Any]) -> Array:
         """Returns the position of cells in each cycle: angles, of shape `(num, len(cycles))`."""
         return np.stack([_to_angles(cells, 0, period) for period in self.periods], axis=-1)

@@ -27,7 +27,6 @@ FEW_VALUES = 10  # numbers with at most this many values are classes
 MOST_LEVELS = 256
 MOST_CLASSES = 1000
 MOST_JOINT = 64  # numbers: posteriors of more of them by a `JointNormal` take long
-STRAY_COST = 100  # of a solution beyond its column's values, relative to that of a known cell
 MOST_NAMES = 20  # warn of strings with more values than this, and more than half the cells' number
 
 
@@ -293,8 +292,7 @@ class Table(Immutable):
         """Fills in unknown cells of tied rows, by the remainders of the best of sampled candidates.
 
         The best candidate of a row is that whose cells of columns with rules are nearest to the
-        known ones, and whose solutions are nearest to values of their columns. With many
-        candidates, rows follow the distribution given the known cells.
+        known ones. With many candidates, rows follow the distribution given the known cells.
 
         Args:
             cells: as in `tied`.
@@ -309,59 +307,55 @@ class Table(Immutable):
         found = {name: list(values) for name, values in cells.items()}
         for row, pairs in self.tied(cells).items():
             (known,) = _rows_of(self.take(cells, [row]))
-            drawn = [None]
+            drawn: list[Any] = [None]
             if candidates is not None:
                 size = len(candidates[self.names[0]])
                 drawn = _rows_of(self.take(candidates, range(rows.index(row), size, len(rows))))
             solved = [self._solve_row(known, candidate, pairs) for candidate in drawn]
-            taken = [i for i, cells_and_sent in enumerate(solved) if cells_and_sent is not None]
+            taken = [i for i, solutions in enumerate(solved) if solutions is not None]
             if taken:
-                errors = sum(self._errors(known, drawn, solved, taken, *pair) for pair in pairs)
-                best, _ = solved[taken[np.argmin(errors)]]
-                for _, other in pairs:
-                    found[other][row] = best[other]
+                errors = np.zeros(len(taken))
+                if candidates is not None:
+                    for name, _ in pairs:
+                        own = np.array([abs(float(drawn[i][name] - known[name])) for i in taken])
+                        errors += own / (own.mean() or 1)
+                for other, cell in solved[taken[errors.argmin()]].items():
+                    found[other][row] = cell
         return found
 
     def _solve_row(self, known, candidate, pairs):
-        """Returns a row's cells by a candidate's remainders, and the remainders that it then has.
+        """Returns a dict of a tied row's unknown cells by the remainders of a candidate, or by 0.
 
-        Returns None if a rule, or the column that sends a cell, does not allow it.
+        Returns None if a rule, or the column that sends a cell, does not allow them.
         """
         row = {**(candidate or known), **{x: cell for x, cell in known.items() if cell is not None}}
         fixed = {name for name, cell in known.items() if cell is not None}
-        sent = {}
+        sent, found = {}, {}
         try:
             for name, other in pairs:
-                rule = self.rules[name]
-                remainder = 0 * known[name]
+                rule, remainder = self.rules[name], 0 * known[name]
                 if candidate is not None:
                     others = [candidate[each] for each in rule.others]
                     (remainder,) = rule.find_remainders([candidate[name]], [[x] for x in others])
                 if remainder is None:
                     return None
-                if other not in fixed:
+                if other not in found:
                     rest = [known[each] for each in rule.others if each != other]
-                    row[other] = rule.solve(known[name], remainder, rest)
-                    fixed.add(other)
+                    row[other] = found[other] = rule.solve(known[name], remainder, rest)
+            fixed |= {*found}
             for name, rule in self.rules.items():
                 if name in fixed and (rule.column is not None or fixed >= {*rule.others}):
                     others = [[row[each]] for each in rule.others]
                     (sent[name],) = rule.find_remainders([row[name]], others)
-            for name in {*sent, *(other for _, other in pairs)} & {*self.columns} - {*self.numbers}:
-                self.columns[name].encode([sent.get(name, row[name])])
+            for name in {*sent, *found} & {*self.columns}:
+                column, cell = self.columns[name], sent.get(name, row[name])
+                if not isinstance(column, Number):
+                    column.encode([cell])
+                elif candidate is not None and cell is not None and not column.covers(cell):
+                    return None
         except (ValueError, ArithmeticError):
             return None
-        return row, sent
-
-    def _errors(self, known, drawn, solved, taken, name, other):
-        """Returns the errors of candidates for a tied cell, relative to their sum."""
-        column = self.columns[other]
-        sent = [solved[i][1].get(other, solved[i][0][other]) for i in taken]
-        kept = column.decode(column.encode(sent))
-        found = [STRAY_COST * abs(x - y) for x, y in zip(sent, kept, strict=True)]
-        if drawn[0] is not None:
-            found += np.array([abs(drawn[i][name] - known[name]) for i in taken])
-        return np.array(found) / (np.sum(found) or 1)
+        return found
 
     def _takes(self, name, rule, cell, others):
         """Whether a rule allows the cells, and column `name` can be sent with its own of them."""

@@ -249,6 +249,7 @@ def test_a_cell_between_others_and_one_below_several_are_imputed(kind):
     for low, high in (("order", "ship"), ("ship", "arrive"), ("order", "paid")):
         assert (filled[low] <= filled[high]).all()
     for name in df:
+        assert filled[name].between(df[name].min(), df[name].max()).all()
         known = holes[name].notna()
         assert (filled[name] == df[name])[known].all()
 
@@ -332,7 +333,7 @@ def test_a_rule_that_has_no_exact_solution_leaves_the_cell_unknown():
 
 @pytest.mark.parametrize("end", [10.0, 50.0, 90.0])
 def test_rows_given_an_end_are_those_of_the_best_of_exact_candidates(end):
-    rng, num, each = np.random.default_rng(0), 1000, 32
+    rng, num, each = np.random.default_rng(0), 2000, 16
     start = rng.uniform(0, 100, num * each)
     drawn = {"start": start, "end": rng.uniform(start, 100)}
     table = Table.from_dataframe(pandas.DataFrame(drawn), end=AtLeast("start"))
@@ -342,10 +343,10 @@ def test_rows_given_an_end_are_those_of_the_best_of_exact_candidates(end):
     grid = (np.arange(1000) + 0.5) * end / 1000
     weights = 1 / (100 - grid) / np.sum(1 / (100 - grid))
     quantiles = grid[np.cumsum(weights).searchsorted([0.05, 0.5, 0.95])]
-    found = np.quantile(untied["start"], [0.05, 0.5, 0.95])
-    np.testing.assert_allclose(found, quantiles, atol=0.05 * end)
-    assert min(untied["start"]) > -1
-    assert max(untied["start"]) <= end
+    found = [cell for cell in untied["start"] if cell is not None]
+    assert len(found) > 0.99 * num  # the others have no candidate whose start is in its range
+    np.testing.assert_allclose(np.quantile(found, [0.05, 0.5, 0.95]), quantiles, atol=0.05 * end)
+    assert 0 <= min(found) <= max(found) <= end
 
 
 def test_each_end_has_its_own_candidates_in_rows_and_in_sequences():
