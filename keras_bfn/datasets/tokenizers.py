@@ -358,7 +358,16 @@ class Subwords(Tokenizer):
 
     def encode(self, text: str) -> Array:
         tokenizer, _ = _vocabulary(self.tokenizer)
-        return np.array(tokenizer.encode(check_text(text), add_special_tokens=False).ids, "int32")
+        try:
+            found = tokenizer.encode(check_text(text), add_special_tokens=False)
+        except ValueError:
+            raise
+        except Exception as error:  # the package raises no class of its own
+            raise mismatch("text", "must have tokens of the vocabulary", str(error)) from error
+        if _loses(tokenizer, text, found):
+            expected = "must have tokens of the vocabulary"
+            raise mismatch("text", expected, f"{text!r:.100}, of which characters have none")
+        return np.array(found.ids, "int32")
 
     def decode_row(self, tokens: Array) -> str:
         tokenizer, _ = _vocabulary(self.tokenizer)
@@ -366,6 +375,26 @@ class Subwords(Tokenizer):
 
     def __repr__(self):
         return f"Subwords(num_classes={self.num_classes})"
+
+
+def _loses(tokenizer, text, encoded):
+    """Whether a model without an unknown token leaves out characters."""
+    if getattr(tokenizer.model, "unk_token", "") is not None:
+        return False
+    ends = np.zeros((len(text) + 1, 2), "int64")
+    offsets = np.array(encoded.offsets, "int64").reshape(-1, 2)
+    for i in range(2):
+        np.add.at(ends[:, i], offsets[:, i], 1)
+    is_lost = np.cumsum(ends[:-1, 0] - ends[:-1, 1]) <= 0
+    return any(_counts(tokenizer, x) for x in {text[i] for i in np.flatnonzero(is_lost)})
+
+
+def _counts(tokenizer, character):
+    """Whether neither the normalizer nor the pre-tokenizer removes a character."""
+    kept = tokenizer.normalizer.normalize_str(character) if tokenizer.normalizer else character
+    if tokenizer.pre_tokenizer:
+        kept = "".join(piece for piece, _ in tokenizer.pre_tokenizer.pre_tokenize_str(kept))
+    return bool(kept.strip())
 
 
 @functools.lru_cache(maxsize=8)
@@ -409,6 +438,7 @@ def check_tokens(name, tokens, num_classes, allow_missing=False):
     With `allow_missing`, tokens may be missing, as -1.
     """
     tokens, least = to_numpy(tokens, name), -1 if allow_missing else 0
+    tokens = tokens if tokens.size else tokens.astype("int32")  # an empty list is of floats
     are_integers = tokens.ndim in (1, 2) and np.issubdtype(tokens.dtype, np.integer)
     if are_integers and (not tokens.size or least <= tokens.min() <= tokens.max() < num_classes):
         return tokens

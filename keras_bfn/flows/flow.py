@@ -464,7 +464,7 @@ class Flow(Immutable):
         input distribution's mean for the prior N(0, 1), also if the flow has another `prior`.
 
         Args:
-            x: numpy array of data, of any shape.
+            x: numpy array of data, of any shape. Missing values, -1 or NaN, are left out.
             num_draws: int. The number of variables sampled, each with its own evidence.
             seed: int. The samples are the same at each accuracy.
 
@@ -482,9 +482,12 @@ class Flow(Immutable):
         [0.7, 0.0]
         """
         num_draws, seed = check_int("num_draws", num_draws, 1), check_seed(seed)
+        x = to_numpy(x, "x")
+        is_there = x != -1 if self.discrete else x == x
+        x = np.where(is_there, x, self.data_range[0]).astype(x.dtype) if is_there.any() else x
         self.check_data(x)
-        numbers = x if self.num_values is not None else ops.convert_to_numpy(self.embed(x))
-        x, log_prior = np.ravel(numbers), np.zeros(1)
+        numbers = x if self.num_values is not None else ops.convert_to_numpy(self.embed(x))[..., 0]
+        x, log_prior = numbers[is_there], np.zeros(1)
         if self.num_values is not None:
             counts = np.bincount(x.astype("int64"), minlength=self.num_values)
             log_prior = np.log(np.maximum(counts, 1e-300) / len(x))

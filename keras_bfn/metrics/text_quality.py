@@ -1,6 +1,7 @@
 """The quality of text samples: by their words, and by an n-gram model of real text."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -17,8 +18,8 @@ MOST_PROBABILITIES = 2**27  # a gigabyte
 def spelling_rate(texts: Sequence[str], reference_text: str) -> float:
     """Returns the fraction of the samples' words that occur in a reference text.
 
-    Words are runs of letters, in lower case. The first and the last word of each sample are left
-    out, because the ends of the sample may cut them.
+    Words are runs of letters, with their combining marks, in lower case. The first and the last
+    word of each sample are left out, because the ends of the sample may cut them.
 
     Args:
         texts: list, array or series of strings.
@@ -45,7 +46,9 @@ def spelling_rate(texts: Sequence[str], reference_text: str) -> float:
 
 
 def _words(text):
-    return re.findall(r"[^\W\d_]+", text.lower())
+    text = unicodedata.normalize("NFC", text.lower())
+    kinds = "".join(unicodedata.category(character)[0] for character in text)
+    return [text[match.start() : match.end()] for match in re.finditer("L[LM]*", kinds)]
 
 
 class _Table(NamedTuple):

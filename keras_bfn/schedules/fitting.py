@@ -36,7 +36,8 @@ def fit(
     Args:
         flow: a `keras_bfn.flows.Flow`, or a dict of flows; a `ContinuousFlow` needs `num_bins`.
             Only the type of the flow's schedule matters.
-        x: numpy array of data, of any shape; for a dict of flows, a dict of arrays.
+        x: numpy array of data, of any shape; for a dict of flows, a dict of arrays. Missing values,
+            -1 or NaN, are left out.
         reconstruction: positive float, nats per variable. Below `10 / num_draws`, the result
             depends on few samples.
         num_draws: int. The number of samples. With 10,000, `beta_1` varies by 1 or 2% between

@@ -288,7 +288,8 @@ class TableModel(BayesianFlowNetwork):
             return self.inpaint(x, None, num_steps, num_particles, **options)
 
         known = self.table.settle(cells)
-        self.table.check_cells(cells)  # before sampling, rather than after it
+        self.table.encode_cells(known)  # raises errors before sampling, rather than after it
+        self.table.check_cells(cells)
         for attempt in range(ATTEMPTS):
             tied = list(self.table.tied(known))
             if tied:

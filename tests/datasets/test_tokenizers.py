@@ -10,6 +10,7 @@ import pytest
 
 from keras_bfn.datasets import SELFIES, SMILES, Bytes, Letters, Subwords, Symbols
 from keras_bfn.datasets.tokenizers import check_tokenizer
+from keras_bfn.inference.text import encode_prompts
 from keras_bfn.metrics import spelling_rate
 
 pytestmark = pytest.mark.once
@@ -213,3 +214,44 @@ def test_strings_may_be_a_list_an_array_or_a_series(kind):
     assert all(type(symbol) is str for symbol in Symbols(texts).symbols)
     assert Letters.fit(texts).alphabet == "1CNc"
     assert spelling_rate(make(["a call me b"]), "Call me") == 1
+
+
+def make_bpe(**options):
+    tokenizers = pytest.importorskip("tokenizers")
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE(**options))
+    trainer = tokenizers.trainers.BpeTrainer(vocab_size=12, show_progress=False)
+    return tokenizer, lambda: tokenizer.train_from_iterator(["ab abc bca cab " * 50], trainer)
+
+
+def test_characters_without_tokens_are_refused_rather_than_left_out():
+    tokenizer, train = make_bpe()
+    train()
+    subwords = Subwords(tokenizer)
+    assert "".join(map(tokenizer.id_to_token, subwords.encode("abc cab"))) == "abc cab"
+    assert len(subwords.encode("")) == 0
+    for text in ("abXc", "é", "ab 😀"):
+        with pytest.raises(ValueError, match=r"Argument `text` must have tokens .* Received: '"):
+            subwords.encode(text)
+    with pytest.raises(ValueError, match="Argument `prompt`"):
+        encode_prompts(subwords, "XYZ", 1, 8)
+
+
+def test_characters_that_a_tokenizer_removes_or_names_unknown_are_no_loss():
+    tokenizers = pytest.importorskip("tokenizers")
+    tokenizer, train = make_bpe()
+    steps = [tokenizers.normalizers.NFD(), tokenizers.normalizers.StripAccents()]
+    steps += [tokenizers.normalizers.Lowercase(), tokenizers.normalizers.Replace("-", "")]
+    tokenizer.normalizer = tokenizers.normalizers.Sequence(steps)
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    train()
+    same = [Subwords(tokenizer).encode(text).tolist() for text in ("áB-c \n ab", "abc ab")]
+    assert same[0] == same[1]
+    words = tokenizers.models.WordLevel({"a": 0, "b": 1})
+    with pytest.raises(ValueError, match="Argument `text` must have tokens of the vocabulary"):
+        Subwords(tokenizers.Tokenizer(words)).encode("c")
+    words = tokenizers.models.WordLevel({"a": 0, "?": 1}, unk_token="?")
+    assert Subwords(tokenizers.Tokenizer(words)).encode("c").tolist() == [1]
+
+
+def test_no_tokens_are_the_empty_text():
+    assert Letters("ab").decode([]) == Letters("ab").decode(np.zeros(0, int)) == ""

@@ -2,6 +2,7 @@
 
 import collections
 import math
+import unicodedata
 
 import numpy as np
 import pytest
@@ -132,3 +133,10 @@ def test_bytes_are_counted_as_letters_are():
     tokens = Bytes().encode("Ω and the other Ω and the other")
     model = NgramModel(tokens, Bytes().num_classes, order=6)
     assert model.bits_per_token(tokens) < 2
+
+
+def test_words_keep_their_combining_marks():
+    real = "हिन्दी भाषा किताब"  # Hindi: vowels are marks
+    wrong = "हिन्दु भूषि कीतिब"
+    assert [spelling_rate([f"x {text} x"], real) for text in (real, wrong)] == [1, 0]
+    assert spelling_rate(["x naïve x"], unicodedata.normalize("NFD", "naïve")) == 1

@@ -158,3 +158,15 @@ def test_a_schedule_whose_messages_do_not_add_up_is_refused():
 
     with pytest.raises(ValueError, match="must have an `alpha`"):
         DiscreteFlow(2, schedule=Forgot(9.0))
+
+
+def test_missing_values_are_left_out():
+    rng = np.random.default_rng(0)
+    classes = np.where(rng.random((50, 4)) < 0.3, -1, rng.integers(0, 3, (50, 4)))
+    numbers = np.where(rng.random((50, 4)) < 0.3, np.nan, rng.uniform(-1, 1, (50, 4)))
+    for flow, x, there in (
+        (DiscreteFlow(3, beta_1=1.0), classes, classes[classes >= 0]),
+        (ContinuousFlow(0.1, num_bins=16), numbers, numbers[numbers == numbers]),
+    ):
+        found, expected = (schedules.fit(flow, data, num_draws=500) for data in (x, there))
+        assert found == expected
