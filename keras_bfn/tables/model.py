@@ -162,7 +162,8 @@ class TableModel(BayesianFlowNetwork):
             df: a frame.
             num_repeats, **options: as in `code_length`.
             given: names of columns. The likelihood is of the other cells, given these: with all
-                columns but a class, the log probability of the class.
+                columns but a class, the log probability of the class. In `Sequences`, a column of
+                rows tells the length, too.
 
         Returns:
             An array of shape `(num,)`: minus the code length, a lower bound. For rows with missing
@@ -288,10 +289,10 @@ class TableModel(BayesianFlowNetwork):
             return self.inpaint(x, None, num_steps, num_particles, **options)
 
         known = self.table.settle(cells)
-        self.table.encode_cells(known)  # raises errors before sampling, rather than after it
+        self.table.encode_cells(known, missing=missing)  # errors come before sampling, not after it
         self.table.check_cells(cells)
         for attempt in range(ATTEMPTS):
-            tied = list(self.table.tied(known))
+            tied = self.table.tied(known)
             if tied:
                 seed = options.get("seed")
                 seed = None if seed is None else seed_of(int(seed), f"candidates {attempt}")
@@ -299,7 +300,7 @@ class TableModel(BayesianFlowNetwork):
                 some = {name: NUM_CANDIDATES * values for name, values in some.items()}
                 candidates = self.table.decode_cells(draw(some, **{**options, "seed": seed}))
                 known = self.table.untie(known, tied, candidates)
-        known = self.table.untie(known, list(self.table.tied(known)))
+        known = self.table.untie(known, self.table.tied(known))
         return self.table.decode_cells(draw(known, **options), known)
 
     def get_config(self) -> dict[str, Any]:

@@ -369,10 +369,11 @@ class Sequences(Immutable):
         return {**self.entities.event_shape(), **rows}
 
     def masks(self, names: Sequence[str]) -> dict[str, Array]:
-        """As `keras_bfn.tables.Table.masks`. Columns of rows are known in all rows."""
+        """As `keras_bfn.tables.Table.masks`. With a column of rows, the length is known, too."""
         names = check_names(names, [*self.entities.names, *self.rows.names])
-        found = self.entities.masks([name for name in names if name in self.entities.names])
-        rows = self.rows.masks([name for name in names if name in self.rows.names])
+        own = [name for name in names if name in self.rows.names]
+        static = {name for name in names if name not in own} | ({self.length} if own else set())
+        found, rows = self.entities.masks([*static]), self.rows.masks(own)
         shapes, parts = self.event_shape(), self.row_parts
         return {**found, **{parts[x]: np.broadcast_to(rows[x], shapes[parts[x]]) for x in rows}}
 

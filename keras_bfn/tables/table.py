@@ -15,7 +15,7 @@ from keras_bfn._typing import Array, Frame
 from keras_bfn._validation import check_choice, check_seed, mismatch, refusal, warn
 from keras_bfn.flows import CircularFlow, DiscreteFlow, FactorNormal, Flow, JointNormal
 from keras_bfn.flows.flow import RESERVED
-from keras_bfn.tables import frames
+from keras_bfn.tables import frames, ties
 from keras_bfn.tables.checks import is_finite
 from keras_bfn.tables.columns import CATEGORY_ACCURACY, Category, Column, Levels
 from keras_bfn.tables.completion import Completion
@@ -260,23 +260,12 @@ class Table(Immutable):
                                 found[other][row] = values[place]
         return found
 
-    def tied(self, cells: Mapping[str, Sequence[Any]]) -> dict[int, list[tuple[str, str]]]:
-        """Finds the rows in which a known cell is that of an unknown one with a remainder.
+    def tied(self, cells: Mapping[str, Sequence[Any]]) -> list[int]:
+        """Returns the numbers of rows in which a cell follows from a known one and a remainder.
 
-        Args:
-            cells: the known cells, as `settle` returns them: None where a cell is unknown.
-
-        Returns:
-            A dict from the numbers of rows to pairs of columns: one with a rule, whose cell is
-            known, and one that the rule refers to, whose cell is not.
+        The cells are those that `settle` returns, with None where a cell is unknown.
         """
-        found: dict[int, list[tuple[str, str]]] = {}
-        for name, rule in self.rules.items():
-            if rule.column is not None:
-                others = [cells[other] for other in rule.others]
-                for row, other in rule.find_unknown(cells[name], others):
-                    found.setdefault(row, []).append((name, other))
-        return found
+        return list(ties.find_ties(self.rules, cells))
 
     def take(self, cells: Mapping[str, Sequence[Any]], rows: Iterable[int]) -> dict[str, Any]:
         """Returns the cells of some rows."""
@@ -289,73 +278,8 @@ class Table(Immutable):
         rows: Sequence[int],
         candidates: Mapping[str, Sequence[Any]] | None = None,
     ) -> dict[str, Any]:
-        """Fills in unknown cells of tied rows, by the remainders of the best of sampled candidates.
-
-        The best candidate of a row is that whose cells of columns with rules are nearest to the
-        known ones. With many candidates, rows follow the distribution given the known cells.
-
-        Args:
-            cells: as in `tied`.
-            rows: the numbers of rows, all that are tied among them.
-            candidates: cells that were sampled as if those of columns with rules were unknown: one
-                row for each of `rows`, then another for each, and so on. By default, remainders
-                are 0.
-
-        Returns:
-            The cells of all columns. Solutions that a rule or column does not allow are left out.
-        """
-        found = {name: list(values) for name, values in cells.items()}
-        for row, pairs in self.tied(cells).items():
-            (known,) = _rows_of(self.take(cells, [row]))
-            drawn: list[Any] = [None]
-            if candidates is not None:
-                size = len(candidates[self.names[0]])
-                drawn = _rows_of(self.take(candidates, range(rows.index(row), size, len(rows))))
-            solved = [self._solve_row(known, candidate, pairs) for candidate in drawn]
-            taken = [i for i, solutions in enumerate(solved) if solutions is not None]
-            if taken:
-                errors = np.zeros(len(taken))
-                if candidates is not None:
-                    for name, _ in pairs:
-                        own = np.array([abs(float(drawn[i][name] - known[name])) for i in taken])
-                        errors += own / (own.mean() or 1)
-                for other, cell in solved[taken[errors.argmin()]].items():
-                    found[other][row] = cell
-        return found
-
-    def _solve_row(self, known, candidate, pairs):
-        """Returns a dict of a tied row's unknown cells by the remainders of a candidate, or by 0.
-
-        Returns None if a rule, or the column that sends a cell, does not allow them.
-        """
-        row = {**(candidate or known), **{x: cell for x, cell in known.items() if cell is not None}}
-        fixed = {name for name, cell in known.items() if cell is not None}
-        sent, found = {}, {}
-        try:
-            for name, other in pairs:
-                rule, remainder = self.rules[name], 0 * known[name]
-                if candidate is not None:
-                    others = [candidate[each] for each in rule.others]
-                    (remainder,) = rule.find_remainders([candidate[name]], [[x] for x in others])
-                if remainder is None:
-                    return None
-                if other not in found:
-                    rest = [known[each] for each in rule.others if each != other]
-                    row[other] = found[other] = rule.solve(known[name], remainder, rest)
-            fixed |= {*found}
-            for name, rule in self.rules.items():
-                if name in fixed and (rule.column is not None or fixed >= {*rule.others}):
-                    others = [[row[each]] for each in rule.others]
-                    (sent[name],) = rule.find_remainders([row[name]], others)
-            for name in {*sent, *found} & {*self.columns}:
-                column, cell = self.columns[name], sent.get(name, row[name])
-                if not isinstance(column, Number):
-                    column.encode([cell])
-                elif candidate is not None and cell is not None and not column.covers(cell):
-                    return None
-        except (ValueError, ArithmeticError):
-            return None
-        return found
+        """Fills in unknown cells of tied rows: see `keras_bfn.tables.ties.untie`."""
+        return ties.untie(self.columns, self.rules, cells, rows, candidates)
 
     def _takes(self, name, rule, cell, others):
         """Whether a rule allows the cells, and column `name` can be sent with its own of them."""
@@ -663,11 +587,6 @@ def _check_rules(rules, names):
 def _names_of(rules):
     """Returns the names of the columns with rules, and of those that they refer to."""
     return {name for key, rule in rules.items() for name in (key, *rule.others)}
-
-
-def _rows_of(cells):
-    """Returns a dict for each row of a dict of lists."""
-    return [dict(zip(cells, row, strict=True)) for row in zip(*cells.values(), strict=True)]
 
 
 def _fill(known, drawn):
