@@ -203,10 +203,10 @@ cells, and generates a value in every row.
 
 ## Outliers
 
-`log_likelihood` estimates a lower bound of the log likelihood of each row, in nats (for rows with
-missing cells, it is not a bound). Each mapped number, from -4 to 4, is sent as its quarter, whose
-log density counts, and may be positive. A row is unlikely if a value is unusual, or if usual values
-do not go together. For the latter, we replace one cell of each row by that of another row.
+`log_likelihood` estimates a lower bound of each row's log likelihood, in nats (no bound if cells
+are missing), or with `given=["hue"]` that of its other cells. Each mapped number, from -4 to 4, is
+sent as its quarter, whose log density counts: it may be positive. Rows are unlikely if a value is
+unusual, or if usual values do not go together: we replace one cell of each by that of another row.
 """
 
 swapped = test.copy()
