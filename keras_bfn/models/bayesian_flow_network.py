@@ -968,9 +968,11 @@ class BayesianFlowNetwork(Trainer):
         """Finds latents from which a deterministic sampler generates `x`, up to its error.
 
         Evidence about `x` is sampled at t = 1, and the sampler runs backwards from there to its
-        `start`. If many small steps late in time do not suffice, space them evenly in log(beta):
-        with `ODE2Sampler(start=0.01, spacing="log_beta")`, 50 steps reproduce the digits of the
-        guide except for single levels.
+        `start`. The accuracy of numbers and levels rises fast late in time. Steps that are evenly
+        spaced in time are too large there: with a small `sigma_1`, nothing of the data may come
+        back. Pass a sampler with steps evenly spaced in log(beta), here and to `generate`: with
+        `ODE2Sampler(start=0.01, spacing="log_beta")`, 50 steps reproduce the digits of the guide
+        except for single levels.
 
         Args:
             x: data, of shape `(num, *event_shape)`, or a dict of the parts' data.
@@ -993,8 +995,9 @@ class BayesianFlowNetwork(Trainer):
 
         Example:
 
-        >>> latents = model.encode(images)
-        >>> again = model.generate(len(images), sampler="ode2", latents=latents)
+        >>> sampler = keras_bfn.samplers.ODE2Sampler(start=0.01, spacing="log_beta")
+        >>> latents = model.encode(images, 50, sampler)
+        >>> again = model.generate(len(images), 50, sampler, latents=latents)
         """
         return encoding.encode(self, x, num_steps, sampler, condition, seed, batch_size, verbose)
 
