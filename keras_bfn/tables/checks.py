@@ -1,7 +1,7 @@
 """Checks of the arguments and cells of columns."""
 
+import math
 import numbers
-import sys
 from collections.abc import Hashable, Iterable
 
 import numpy as np
@@ -52,7 +52,10 @@ def check_step(step):
 
 def is_finite(cell):
     """Whether a cell is a finite number, as a float."""
-    return is_number(cell) and abs(cell) <= sys.float_info.max
+    try:
+        return is_number(cell) and math.isfinite(cell)
+    except OverflowError:  # an integer beyond floats
+        return False
 
 
 def is_whole(cell):

@@ -24,8 +24,12 @@ pytestmark = pytest.mark.once
 @pytest.mark.parametrize(
     ("is_so", "yes", "no"),
     [
-        (is_finite, [1, 2.5, np.float32(3), Fraction(1, 2)], [np.inf, np.nan, True, "1", None]),
-        (is_whole, [1, 2.0, np.int8(3), np.float64(4)], [2.5, True, "1", None]),
+        (
+            is_finite,
+            [1, 2.5, np.float32(3), Fraction(1, 2)],
+            [np.float32(np.inf), np.nan, 10**400, True, "1"],
+        ),
+        (is_whole, [1, 2.0, np.int8(3), np.float64(4)], [2.5, np.inf, 10**400, True, None]),
         (is_value, ["a", 1, 2.5, True, np.bool_(False)], [None, (1,), b"a"]),
     ],
 )
