@@ -146,8 +146,8 @@ sequences of given lengths. `inpaint` without a mask fills in the missing variab
 ## The paper's models
 
 The paper's six models are presets, too. With `load_weights=False`, a model has new weights, is
-compiled with the paper's optimizer, and is ready for `fit`. (Layers for which the authors' code
-uses PyTorch's default initial weights have Keras's defaults here.)
+compiled with the paper's optimizer, and is ready for `fit`. (Weights start from Keras's defaults,
+those of `Transformer` from small normal numbers, and those of last projections from zeros.)
 """
 
 mnist = BayesianFlowNetwork.from_preset("bfn_mnist_binary", load_weights=False)

@@ -172,9 +172,10 @@ class TableModel(BayesianFlowNetwork):
         Raises:
             ValueError: if the table does not allow a cell, or an argument is out of its range.
         """
-        masks = self.table.masks(given)
-        x = self.table.encode_cells(self.table.read(df), missing=1)
-        known = {name: ~is_missing(part) for name, part in x.items()}
+        masks, known = self.table.masks(given), {}
+        if given or self.table.nullable:
+            x = self.table.encode_cells(self.table.read(df), missing=1)
+            known = {name: ~is_missing(part) for name, part in x.items()}
         options = {"num_repeats": num_repeats, "verbose": 0, **options}
         if given:
             options["given"] = {name: masks[name] & mask for name, mask in known.items()}
@@ -281,27 +282,29 @@ class TableModel(BayesianFlowNetwork):
         batch_size = BATCH_SIZE if self.times == "variables" else BATCH_SIZE // num_particles
         options = {"verbose": 0, "batch_size": max(1, batch_size), **options}
 
-        def draw(cells, **options):
-            x = self.table.encode_cells(cells, missing=missing)
+        def draw(x, **options):
             if self.times == "variables":
                 own = {"sampler": SAMPLER, "given": x, **options}
                 return self.generate(count_examples(x), num_steps, **own)
             return self.inpaint(x, None, num_steps, num_particles, **options)
 
         known = self.table.settle(cells)
-        self.table.encode_cells(known, missing=missing)  # errors come before sampling, not after it
-        self.table.check_cells(cells)
-        for attempt in range(ATTEMPTS):
-            tied = self.table.tied(known)
-            if tied:
-                seed = options.get("seed")
-                seed = None if seed is None else seed_of(int(seed), f"candidates {attempt}")
-                some = self.table.take(known, tied)
-                some = {name: NUM_CANDIDATES * values for name, values in some.items()}
-                candidates = self.table.decode_cells(draw(some, **{**options, "seed": seed}))
-                known = self.table.untie(known, tied, candidates)
-        known = self.table.untie(known, self.table.tied(known))
-        return self.table.decode_cells(draw(known, **options), known)
+        x = self.table.encode_cells(known, missing=missing)
+        self.table.check_cells(cells)  # before sampling, rather than after it
+        if self.table.tied(known):
+            for attempt in range(ATTEMPTS):
+                if tied := self.table.tied(known):
+                    seed = options.get("seed")
+                    seed = None if seed is None else seed_of(int(seed), f"candidates {attempt}")
+                    some = self.table.take(known, tied)
+                    some = {name: NUM_CANDIDATES * values for name, values in some.items()}
+                    drawn = draw(
+                        self.table.encode_cells(some, missing=missing), **{**options, "seed": seed}
+                    )
+                    known = self.table.untie(known, tied, self.table.decode_cells(drawn))
+            known = self.table.untie(known, self.table.tied(known))
+            x = self.table.encode_cells(known, missing=missing)
+        return self.table.decode_cells(draw(x, **options), known)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "table": keras.saving.serialize_keras_object(self.table)}

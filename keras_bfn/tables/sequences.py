@@ -20,9 +20,9 @@ from keras_bfn.tables.rules import Rule
 from keras_bfn.tables.table import (
     FEW_VALUES,
     Table,
-    check_names,
     check_parts,
     free_name,
+    list_given,
     make_table_model,
 )
 
@@ -249,9 +249,8 @@ class Sequences(Immutable):
 
     def _rows_of(self, cells, entities):
         """Returns the numbers of the rows of some entities."""
-        stops = np.cumsum(cells[self.length])
-        counts = cells[self.length]
-        return [row for i in entities for row in range(stops[i] - counts[i], stops[i])]
+        ends = np.cumsum([0, *cells[self.length]]).tolist()
+        return [row for i in entities for row in range(ends[i], ends[i + 1])]
 
     def read_column(self, name: str, series: Any) -> list[Any]:
         """Returns the cells of a `narwhals.Series` for a static column or the length: a list."""
@@ -370,7 +369,7 @@ class Sequences(Immutable):
 
     def masks(self, names: Sequence[str]) -> dict[str, Array]:
         """As `keras_bfn.tables.Table.masks`. With a column of rows, the length is known, too."""
-        names = check_names(names, [*self.entities.names, *self.rows.names])
+        names = list_given(names, [*self.entities.names, *self.rows.names])
         own = [name for name in names if name in self.rows.names]
         static = {name for name in names if name not in own} | ({self.length} if own else set())
         found, rows = self.entities.masks([*static]), self.rows.masks(own)

@@ -479,7 +479,7 @@ class Table(Immutable):
         Raises:
             ValueError: if there is no such column, or one has a rule and lacks another of the rule.
         """
-        names = check_names(names, self.names)
+        names = list_given(names, self.names)
         found = {part: np.zeros(shape, bool) for part, shape in self.event_shape().items()}
         for name in names:
             others = self.rules[name].others if name in self.rules else ()
@@ -526,8 +526,8 @@ def free_name(name, taken):
     return name
 
 
-def check_names(given, names):
-    """Returns columns as a list, or raises a `ValueError` unless they are some of `names`."""
+def list_given(given, names):
+    """Returns given columns as a list, or raises a `ValueError` unless they are some of `names`."""
     found = [given] if isinstance(given, str) else given
     if not isinstance(found, (list, tuple, set)) or not all(name in names for name in found):
         raise refusal("given", f"must name some of the columns {names}", given)

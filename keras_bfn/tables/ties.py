@@ -65,14 +65,15 @@ def untie(
         ValueError: if with remainders of 0, a cell has no value that all rules allow.
     """
     found = {name: list(values) for name, values in cells.items()}
+    places = {row: place for place, row in enumerate(rows)}
     for row, pairs in find_ties(rules, cells).items():
         known = {name: values[row] for name, values in cells.items() if values[row] is not None}
         drawn: list[Any] = [None]
         if candidates is None:
             pairs = _last(pairs, rules)
         else:
-            place, step = rows.index(row), len(rows)
-            drawn = _rows_of({name: x[place::step] for name, x in candidates.items()})
+            own = {name: x[places[row] :: len(rows)] for name, x in candidates.items()}
+            drawn = [dict(zip(own, each, strict=True)) for each in zip(*own.values(), strict=True)]
         # Where several cells are tied to one, it may follow from each of them.
         turns = [pairs[i:] + pairs[:i] for i in range(len(pairs))]
         ways = [(x, _solve(columns, rules, known, x, turn)) for x in drawn for turn in turns]
@@ -81,8 +82,8 @@ def untie(
             errors = np.zeros(len(solved))
             if candidates is not None:
                 for name, _ in pairs:
-                    own = np.array([abs(float(x[name] - known[name])) for x, _ in solved])
-                    errors += own / (own.mean() or 1)
+                    away = np.array([abs(float(x[name] - known[name])) for x, _ in solved])
+                    errors += away / (away.mean() or 1)
             for other, cell in solved[errors.argmin()][1].items():
                 found[other][row] = cell
         elif candidates is None and (len(pairs) > 1 or pairs[0][1] in rules):
@@ -133,8 +134,3 @@ def _solve(columns, rules, known, candidate, pairs):
     except (ValueError, ArithmeticError):
         return None
     return found
-
-
-def _rows_of(cells):
-    """Returns a dict for each row of a dict of lists."""
-    return [dict(zip(cells, row, strict=True)) for row in zip(*cells.values(), strict=True)]

@@ -216,9 +216,10 @@ def test_strings_may_be_a_list_an_array_or_a_series(kind):
     assert spelling_rate(make(["a call me b"]), "Call me") == 1
 
 
-def make_bpe(**options):
+def make_bpe():
+    """A tokenizer without a token for what is unknown, and the function that trains it."""
     tokenizers = pytest.importorskip("tokenizers")
-    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE(**options))
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
     trainer = tokenizers.trainers.BpeTrainer(vocab_size=12, show_progress=False)
     return tokenizer, lambda: tokenizer.train_from_iterator(["ab abc bca cab " * 50], trainer)
 

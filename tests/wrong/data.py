@@ -1355,5 +1355,6 @@ CALLS = {
             "must be a DataFrame, because the model is not compiled",
             "x=3",
         ),
+        (lambda t: t.rows.log_likelihood(3), "must be a dict with the parts ['numbers',", "a int"),
     ],
 }

@@ -130,7 +130,6 @@ CALLS = {
     ],
     "df": [
         (lambda t: t.table.encode([1, 2]), "must be a pandas or polars DataFrame", "df='list'"),
-        (lambda t: t.rows.log_likelihood(3), "must be a pandas or polars DataFrame", "df='int'"),
         (
             lambda t: tables.Table.from_dataframe(t.polars.DataFrame({"a": [1]}).lazy()),
             "must be a pandas or polars DataFrame",
