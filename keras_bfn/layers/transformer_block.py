@@ -258,17 +258,14 @@ class _NeighbourDense(Dense):
         self.num_columns = num_columns
 
     def build(self, x_shape):
-        length, size = x_shape[1:]
-        columns = self.num_columns or length
-        self.grid = (length // columns, columns)[-len(self.window) :]
-        super().build((*x_shape[:-1], math.prod(self.window) * size))
+        super().build((*x_shape[:-1], math.prod(self.window) * x_shape[-1]))
         self.input_spec = None  # `Dense` would expect the inputs of all neighbours
 
     def call(self, x, causal=None):
         length, size = x.shape[1:]
         kernel = ops.reshape(self.kernel, (*self.window, size, self.units))
         if causal is None:
-            x = ops.reshape(x, (-1, *self.grid, size))
+            x = ops.reshape(x, (-1, *self._grid(length), size))
             hidden = ops.conv(x, kernel, padding="same", **LAST)
             return ops.reshape(hidden, (-1, length, self.units)) + self.bias
         # For sequences: what the neighbours on the right add is left out where `causal` is true.
@@ -278,6 +275,11 @@ class _NeighbourDense(Dense):
         later = ops.pad(x[:, 1:], ((0, 0), (0, num_right), (0, 0)))
         right = ops.conv(later, kernel[own + 1 :], **LAST)
         return left + ops.where(causal[:, None, None], 0.0, right) + self.bias
+
+    def _grid(self, length):
+        """Returns the rows and columns of so many positions; for sequences, the length alone."""
+        check_num_columns(self.num_columns, length)
+        return (length // self.num_columns, self.num_columns) if self.num_columns else (length,)
 
     def next(self, window):
         """Returns the causal output at one position, `(batch, 1, units)`.
@@ -294,10 +296,11 @@ class _NeighbourDense(Dense):
 
     def quantized_call(self, x, causal=None):
         length, size = x.shape[1:]
+        grid = self._grid(length)
         margins = [((k - 1) // 2, k // 2) for k in self.window]
-        x = ops.pad(ops.reshape(x, (-1, *self.grid, size)), [(0, 0), *margins, (0, 0)])
+        x = ops.pad(ops.reshape(x, (-1, *grid, size)), [(0, 0), *margins, (0, 0)])
         seen = [
-            x[:, *(slice(i, i + n) for i, n in zip(offsets, self.grid, strict=True))]
+            x[:, *(slice(i, i + n) for i, n in zip(offsets, grid, strict=True))]
             for offsets in itertools.product(*map(range, self.window))
         ]
         if causal is not None:  # causal sequences see nothing on the right

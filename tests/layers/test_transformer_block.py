@@ -91,6 +91,24 @@ def test_a_quantised_window_sees_what_a_convolution_does(case, seed):
     assert np.abs(after - before).max() < 0.03 * np.abs(before).max()
 
 
+@pytest.mark.parametrize("num_columns", [None, 3])
+def test_a_block_sees_the_neighbours_in_sequences_of_another_length(num_columns):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, 9, 4)).astype("float32")
+    used, fresh = (
+        TransformerBlock(2, kernel_size=3, num_columns=num_columns, residual_initializer="normal")
+        for _ in range(2)
+    )
+    used(x[:, :6])
+    fresh(x)
+    fresh.set_weights(used.get_weights())
+    for block in (lambda x: used(x), keras.Model(inputs := keras.Input((9, 4)), used(inputs))):
+        np.testing.assert_allclose(*map(ops.convert_to_numpy, (block(x), fresh(x))), atol=1e-6)
+    if num_columns:
+        with pytest.raises(ValueError, match="must divide the number of positions, 8"):
+            used(x[:, :8])
+
+
 def test_causal_sequences_may_be_marked_by_integers():
     block = TransformerBlock(2, kernel_size=3)
     block.build(SEQUENCES.shape)
