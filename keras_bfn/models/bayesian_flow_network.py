@@ -525,6 +525,8 @@ class BayesianFlowNetwork(Trainer):
             check_no_targets(y)
         if not isinstance(y_pred, dict) or "weights" not in y_pred:
             raise refusal("y_pred", "must be what a call of the model on `x` returned", y_pred)
+        # The trainer does not pass `training` to a subclass's method without this argument.
+        training = "reconstruction" not in y_pred
         data, num_repeats, nats = y_pred["data"], 1 if training else self.num_repeats, {}
         counts, of_examples = count_variables(data, y_pred.get("mask"), sample_weight)
         counted = counts
@@ -582,11 +584,13 @@ class BayesianFlowNetwork(Trainer):
     def get_metrics_result(self) -> dict[str, Any]:
         """Returns the metrics, as in Keras, but averages an evaluated loss over all data by weight.
 
-        Keras averages over batches, whose total weights may differ.
+        Keras averages over batches, whose total weights may differ. So it does for a subclass with
+        a `compute_loss` of its own.
         """
         results = super().get_metrics_result()
         evaluated, own = self.loss_tracker, results.pop(self.loss_tracker.name)
-        results["loss"] = ops.where(evaluated.count > 0, own, results["loss"])
+        if type(self).compute_loss is BayesianFlowNetwork.compute_loss:
+            results["loss"] = ops.where(evaluated.count > 0, own, results["loss"])
         return results
 
     def quantize(self, *args, **kwargs) -> None:

@@ -206,6 +206,25 @@ def test_validation_is_the_same_while_weights_are_and_training_is_not(still):
     assert len(set(logs["loss"])) == 3
 
 
+class Penalised(BayesianFlowNetwork):
+    def compute_loss(self, *args, **kwargs):
+        return super().compute_loss(*args, **kwargs) + 10.0
+
+
+def test_terms_of_a_loss_of_ones_own_count_in_evaluation_too(still):
+    options = {"batch_size": 16, "return_dict": True, "verbose": 0}
+    found, logs = [], []
+    for kind in (BayesianFlowNetwork, Penalised):
+        each = kind(FLOW, still.network, seed=0)
+        each.compile(keras.optimizers.SGD(0.0))
+        history = each.fit(X, validation_data=X, batch_size=16, verbose=0).history
+        logs.append(each.evaluate(X, **options))
+        batch = each.test_on_batch(X[:16], return_dict=True)
+        found.append([history["val_loss"][0], logs[-1].pop("loss"), batch["loss"]])
+    np.testing.assert_allclose(found[1], 10.0 + np.array(found[0]), rtol=1e-5)
+    assert logs[0] == logs[1]  # the other metrics are those of the model
+
+
 @pytest.mark.once
 @pytest.mark.parametrize("monitor", ["val_bits_per_dim", "val_nats_per_example"])
 def test_callbacks_know_that_less_is_better(monitor, tmp_path):
