@@ -179,8 +179,9 @@ def make_model(flow):
 
 At the end of each epoch, `callbacks.Resume` saves the whole state of training: weights, optimizer,
 averages, and random generators. It also sets the `epoch` of the data set given as `data=`. If a run
-is stopped or killed, run the same script again, and `fit` continues with the unfinished epoch.
-`callbacks.SampleImages` writes pictures of samples at a fixed interval of epochs.
+is stopped or killed, run the same script again, and `fit` continues with the unfinished epoch. Only
+what `EarlyStopping` and the like remember is lost: they start anew. `callbacks.SampleImages` writes
+pictures of samples at a fixed interval of epochs.
 """
 
 

@@ -26,6 +26,10 @@ class Resume(keras.callbacks.Callback):
     skipped, with a message. The callback should be the last in a list: what later ones change is
     not saved.
 
+    As with Keras's `BackupAndRestore`, what other callbacks remember is not saved: `EarlyStopping`,
+    `ReduceLROnPlateau` and `ModelCheckpoint` begin anew when a run is resumed, with no best value
+    so far. A run that `EarlyStopping` has ended trains on if the script is run again.
+
     If several processes train one model, each keeps its own checkpoints, those after the first in
     `process-1` and so on in the directory. All resume with the first epoch that any of them lacks.
 
