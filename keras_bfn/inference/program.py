@@ -70,14 +70,15 @@ class Program(WholeSteps, keras.Model):
 
     def run(self, inputs, batch_size, seed, verbose, num_repeats=1):
         """Returns the outputs for all rows of `inputs`, the rows of one repeat after the other."""
-        batch_size = check_batch_size(batch_size, count_examples(inputs), self.num_rows)
+        batch_size = check_batch_size(
+            batch_size, num_repeats * count_examples(inputs), self.num_rows
+        )
         batches = RepeatedBatches(inputs, num_repeats, round_up(batch_size, self.model))
         on_one_device = keras.distribution.distribution() is None and round_up(1, self.model) == 1
         predict = self.predict_batches if on_one_device else self.predict
         with _keras.seeded(self.model.seed_generator, seed):
             outputs = predict(batches, verbose=verbose)
-        is_full = batches.num % batches.batch_size == 0
-        return outputs if is_full else batches.without_padding(outputs)
+        return keras.tree.map_structure(lambda rows: rows[: batches.num], outputs)
 
 
 class RepeatedBatches(keras.utils.PyDataset):
@@ -89,27 +90,21 @@ class RepeatedBatches(keras.utils.PyDataset):
 
     def __init__(self, inputs, num_repeats, batch_size):
         super().__init__()
-        self.inputs, self.num = inputs, count_examples(inputs)
+        self.inputs, self.num_examples = inputs, count_examples(inputs)
         self.num_repeats, self.batch_size = num_repeats, batch_size
-        self.batches_per_repeat = -(-self.num // batch_size)
+        self.num = num_repeats * self.num_examples
 
     @property
     def num_batches(self):
-        return self.num_repeats * self.batches_per_repeat
+        return -(-self.num // self.batch_size)
 
     def __getitem__(self, index):
-        repeat, batch = divmod(index, self.batches_per_repeat)
-        rows = np.arange(batch * self.batch_size, (batch + 1) * self.batch_size) % self.num
+        places = np.arange(index * self.batch_size, (index + 1) * self.batch_size) % self.num
+        repeats, rows = np.divmod(places, self.num_examples)
         inputs = keras.tree.map_structure(lambda values: values[rows], self.inputs)
-        inputs["low"] = np.full(self.batch_size, repeat / self.num_repeats, "float32")
-        inputs["high"] = np.full(self.batch_size, (repeat + 1) / self.num_repeats, "float32")
+        inputs["low"] = (repeats / self.num_repeats).astype("float32")
+        inputs["high"] = ((repeats + 1) / self.num_repeats).astype("float32")
         return (inputs,)
-
-    def without_padding(self, outputs):
-        """Returns the rows of all batches without those that filled the last one of a repeat."""
-        size = self.batches_per_repeat * self.batch_size
-        kept = np.arange(self.num_repeats * size) % size < self.num
-        return keras.tree.map_structure(lambda rows: rows[kept], outputs)
 
 
 class SamplingProgram(Program):
