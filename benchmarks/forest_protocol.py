@@ -20,8 +20,8 @@ others are read from the folder:
 - nats: the negative log likelihood of a held-out row;
 - imputation: a fifth of the numbers of training rows are hidden at random, at the same places as in
   the published runs. The model is trained on the other cells. Of five imputations, `AvgMAE` is the
-  mean absolute error, and `MinMAE` that of each row's best one. "Median" is a single imputation,
-  the median of 99 draws;
+  mean absolute error, and `MinMAE` that of each row's best one. "Median" and "expected" are single
+  imputations: the median of 99 draws, and `impute_expected`;
 - "nearest row" is the published "KNN(n_neighbors=1)", by our code. The figures agree if the splits,
   the hidden cells and the measures do.
 """
@@ -172,6 +172,7 @@ def measure_imputation(name, seed, args):
         "model": draws[1.0][:SETS],
         "model, noise 2": draws[2.0],
         "model, median": np.median(draws[1.0], axis=0)[None],
+        "model, expected": to_rows(model.impute_expected(df))[None],
         "nearest row": nearest_row(shown)[None],
     }
     found = {}

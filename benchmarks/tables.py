@@ -15,9 +15,9 @@ Prints means over the splits:
   is a half for rows as new as those, and the fraction that equal a training row;
 - the root mean square error of imputed numbers, in standard deviations, with a fifth of the numbers
   hidden at random and all targets hidden. They are imputed by the mean of the model's samples, by
-  one sample, and by scikit-learn's `IterativeImputer`, `KNNImputer` and the column's mean. Also the
-  coverage: the fraction between the second least and the second largest of 39 samples, which should
-  be 90%;
+  one sample, by expected values, and by scikit-learn's `IterativeImputer`, `KNNImputer` and the
+  column's mean. Also the coverage: the fraction between the second least and the second largest of
+  39 samples, which should be 90%;
 - the area under the curve for detecting rows with one cell swapped for another row's, by the
   model's likelihood, by the likelihood of the copula's normal scores, and by `IsolationForest`;
 - the nats of a held-out row by messages about all cells at once, and about one cell after another.
@@ -121,7 +121,12 @@ def fill_errors(model, train, test, seed, num_draws):
     shown[names] = shown[names].mask(hidden)
     draws = model.impute(shown, num_draws=num_draws, seed=seed)
     draws = np.stack([((draw[names] - mean) / std).to_numpy() for draw in draws])
-    guesses = {"mean of draws": draws.mean(axis=0), "one draw": draws[0]}
+    expected = (model.impute_expected(shown)[names] - mean) / std
+    guesses = {
+        "mean of draws": draws.mean(axis=0),
+        "one draw": draws[0],
+        "expected": expected.to_numpy(),
+    }
     for imputer in (IterativeImputer(max_iter=30, random_state=seed), KNNImputer()):
         imputer.fit(((train[names] - mean) / std).to_numpy())
         found = imputer.transform(np.where(hidden, np.nan, true))

@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_bfn._imports import tell_to_install
 from keras_bfn._typing import Array, ArrayLike, Frame, Verbose
-from keras_bfn._validation import refusal
+from keras_bfn._validation import check_bool, refusal
 from keras_bfn.tables.columns import Column
 from keras_bfn.tables.frames import is_frame
 from keras_bfn.tables.table import Table
@@ -35,7 +35,9 @@ class TableEstimator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             named `"x0"`, `"x1"` and so on.
         width, num_blocks, dropout: as in `keras_bfn.tables.Table.make_model`.
         epochs, batch_size, verbose: as in `keras_bfn.tables.TableModel.fit`.
-        num_steps: int. The number of network calls of `sample` and `transform`, minus one.
+        num_steps: int. The number of network calls of a sample, minus one.
+        sample_posterior: bool. Whether `transform` samples missing cells. By default it fills them
+            in by expected values, as `keras_bfn.tables.TableModel.impute_expected`.
         num_repeats: int. The number of times at which `score_samples` scores each row.
         random_state: None, int, or a `numpy.random.RandomState`. Unless it is None, `fit` calls
             `keras.utils.set_random_seed`.
@@ -69,6 +71,7 @@ class TableEstimator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         epochs: int | None = None,
         batch_size: int | None = None,
         num_steps: int = 30,
+        sample_posterior: bool = False,
         num_repeats: int = 100,
         random_state: int | np.random.RandomState | None = None,
         verbose: Verbose = 0,
@@ -80,6 +83,7 @@ class TableEstimator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.epochs = epochs
         self.batch_size = batch_size
         self.num_steps = num_steps
+        self.sample_posterior = sample_posterior
         self.num_repeats = num_repeats
         self.random_state = random_state
         self.verbose = verbose
@@ -143,10 +147,14 @@ class TableEstimator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             `fit` received if that is a float, else float64.
 
         Raises:
-            ValueError: if the table does not allow a cell.
+            ValueError: if the table does not allow a cell, or an argument is out of its range.
         """
         check_is_fitted(self)
-        df = self.model_.impute(self._read(X), num_steps=self.num_steps, seed=self._draw_seed())
+        df, seed = self._read(X), self._draw_seed()
+        if check_bool("sample_posterior", self.sample_posterior):
+            df = self.model_.impute(df, num_steps=self.num_steps, seed=seed)
+        else:
+            df = self.model_.impute_expected(df, seed)
         return df if is_frame(X) else df.to_numpy()
 
     def score_samples(self, X: ArrayLike | Frame) -> Array:

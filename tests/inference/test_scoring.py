@@ -51,6 +51,16 @@ def test_a_repeat_for_each_step_looks_once_at_each():
     np.testing.assert_allclose(steps, np.repeat(np.arange(20)[:, None], 24, axis=1), atol=1e-4)
 
 
+def test_repeats_of_few_examples_fill_batches():
+    batches = RepeatedBatches({"x": np.arange(3)}, num_repeats=20, batch_size=16)
+    assert (batches.num, batches.num_batches) == (60, 4)
+    inputs = [batches[i][0] for i in range(4)]
+    x, low, high = (np.concatenate([one[name] for one in inputs]) for name in ("x", "low", "high"))
+    np.testing.assert_array_equal(x, np.arange(64) % 60 % 3)
+    repeats = np.arange(64) % 60 // 3
+    np.testing.assert_allclose([low, high], [repeats / 20, (repeats + 1) / 20], rtol=1e-6)
+
+
 def test_examples_keep_their_places():
     flow = FLOWS["binary"]()
     x = np.repeat(make_data(flow, num=3), 8, axis=0)

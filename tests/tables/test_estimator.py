@@ -67,6 +67,17 @@ def test_frames_in_and_frames_out():
         estimator.transform(df[["x", "class", "grade"]])
 
 
+def test_missing_cells_are_filled_in_by_expected_values_or_samples():
+    df, fitted = make_frame(), make_estimator().fit(make_frame())
+    expected = fitted.model_.impute_expected(df)
+    pandas.testing.assert_frame_equal(fitted.transform(df), expected)
+    fitted.set_params(sample_posterior=True, random_state=0)
+    seed = int(np.random.RandomState(0).randint(2**31 - 1))
+    drawn = fitted.model_.impute(df, num_steps=2, seed=seed)
+    pandas.testing.assert_frame_equal(fitted.transform(df), drawn)
+    assert not drawn.equals(expected)
+
+
 def test_arrays_in_and_arrays_out():
     x = make_frame()[["x", "grade"]].to_numpy()
     estimator = make_estimator(random_state=0).fit(x)

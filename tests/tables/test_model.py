@@ -5,7 +5,10 @@ import numpy as np
 import pytest
 
 import keras_bfn
+from keras_bfn import flows
+from keras_bfn.distributions import Categorical, DiscretizedNormal
 from keras_bfn.tables import Angle, Number, Sequences, Table, TableModel
+from keras_bfn.tables.model import Expectation
 
 pandas = pytest.importorskip("pandas")
 pytest.importorskip("narwhals")
@@ -88,6 +91,39 @@ def test_missing_cells_are_filled_in_and_no_others(trained):
     assert agreement(first) > 0.9
     assert not first.equals(second)
     assert trained.impute(shown.drop(columns="x"), num_steps=3).notna().all(axis=None)
+
+
+def test_expected_values_are_those_of_one_prediction(trained):
+    test = make_frame(100, seed=1)
+    shown = test.astype({"level": "Int64"})
+    shown.loc[:49, "level"] = None
+    shown.loc[25:, "class"] = None
+    shown.loc[75:, "x"] = None
+    filled = trained.impute_expected(shown)
+    pandas.testing.assert_frame_equal(filled, trained.impute_expected(shown, seed=1, batch_size=64))
+    assert (filled.dtypes == FRAME.dtypes).all()
+    assert agreement(filled) > 0.9
+    assert (filled["x"][75:].abs() - 2).abs().max() < 0.3
+    for name in FRAME:
+        known = shown[name].notna()
+        assert (filled[name][known] == test[name][known]).all()
+    first, *_ = trained.impute(shown, num_draws=1, num_steps=10, seed=0)
+    true = shown["x"].isna() & (first["class"] == test["class"])
+    errors = [(frame["x"] - test["x"])[true].abs().mean() for frame in (filled, first)]
+    assert errors[0] < errors[1]
+
+
+@pytest.mark.once
+def test_the_expected_level_is_the_nearest_to_the_mean_and_the_expected_class_the_likeliest():
+    levels, classes = flows.DiscretizedFlow(9), flows.DiscreteFlow(3, 3.0)
+    wide = DiscretizedNormal(keras.ops.array([-0.2, 0.0, 0.9]), 2.0, 9)
+    means = np.round(keras.ops.convert_to_numpy(wide.mean()))
+    found = Expectation().finish(levels, wide)
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(found), means)
+    assert not np.array_equal(keras.ops.convert_to_numpy(wide.mode()), means)
+    logits = np.log(np.array([[0.3, 0.3, 0.4], [0.5, 0.2, 0.3]], "float32"))
+    found = Expectation().finish(classes, Categorical(keras.ops.array(logits)))
+    assert keras.ops.convert_to_numpy(found).tolist() == [2, 0]
 
 
 @pytest.mark.once

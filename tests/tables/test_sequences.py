@@ -198,6 +198,9 @@ def test_missing_cells_of_rows_are_imputed_in_place(trained):
     assert filled.index.equals(holes.index)
     assert filled["id"].equals(holes["id"])
     assert (filled["state"] == walks["state"]).mean() > 0.97  # one in five was filled in
+    expected = trained.impute_expected(holes)
+    assert (expected["state"] == walks["state"]).mean() > 0.97
+    assert expected.drop(columns="state").equals(filled.drop(columns="state"))
     several = trained.impute(holes, num_draws=2, num_steps=2, seed=0)
     assert [draw.shape for draw in several] == 2 * [holes.shape]
 

@@ -35,6 +35,12 @@ def test_a_cell_between_others_and_one_below_several_are_imputed(kind):
         assert filled[name].between(df[name].min(), df[name].max()).all()
         known = holes[name].notna()
         assert (filled[name] == df[name])[known].all()
+    expected = model.impute_expected(holes, seed=0)
+    for low, high in (("order", "ship"), ("ship", "arrive"), ("order", "paid")):
+        assert (expected[low] <= expected[high]).all()
+    assert (expected == df)[holes.notna()].sum().sum() == holes.notna().sum().sum()
+    # A start beside ends alone is sampled.
+    assert expected["order"][200:210].nunique() > 1
 
 
 @pytest.mark.parametrize("end", [10.0, 50.0, 90.0])

@@ -832,13 +832,6 @@ CALLS = {
             "num_features=0",
         ),
     ],
-    "num_particles": [
-        (
-            lambda t: t.rows.impute(t.frame, num_particles=0),
-            "must be an integer of at least 1",
-            "num_particles=0",
-        ),
-    ],
     "num_repeats": [
         (
             lambda t: t.rows.log_likelihood(t.frame, 0),

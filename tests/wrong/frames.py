@@ -4,7 +4,7 @@ import datetime
 
 import numpy as np
 
-from keras_bfn import tables
+from keras_bfn import networks, tables
 from tests.wrong.things import inf
 
 NOON = [datetime.datetime(2024, 10, 27, hour, tzinfo=datetime.UTC) for hour in (12, 13)]
@@ -180,6 +180,11 @@ CALLS = {
             "column 'd' of object",
         ),
         (lambda t: t.rows.impute([1]), "must be a pandas or polars DataFrame", "df='list'"),
+        (
+            lambda t: t.rows.impute_expected(t.frame[:0]),
+            "must have at least one row",
+            "df=Empty DataFrame",
+        ),
         (
             lambda t: tables.Sequences.from_dataframe(
                 t.visits, "patient", ["day", "sex", "weight", "pain"]
@@ -406,6 +411,17 @@ CALLS = {
             "rules['rooms']=['int64', 'float64']",
         ),
     ],
+    "sample_posterior": [
+        (
+            lambda t: (
+                tables.TableEstimator(width=8, epochs=1, sample_posterior="no")
+                .fit(t.frame)
+                .transform(t.frame)
+            ),
+            "must be True or False",
+            "sample_posterior='no'",
+        ),
+    ],
     "static": [
         (
             lambda t: tables.Sequences.from_dataframe(t.visits, "patient", ["nobody"]),
@@ -428,6 +444,18 @@ CALLS = {
             lambda t: tables.TableModel(t.rows.flow, t.rows.network, None, times="variables"),
             "must be a `keras_bfn.tables.Table` or `Sequences`",
             "table=None",
+        ),
+    ],
+    "times": [
+        (
+            lambda t: tables.TableModel(
+                t.table.flow(),
+                networks.MultiPart(t.table.flow(), t.table.event_shape(), 8, 1),
+                t.table,
+                times="shared",
+            ),
+            'must be "variables"',
+            "times='shared'",
         ),
     ],
     "validation_split": [
