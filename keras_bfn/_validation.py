@@ -119,8 +119,8 @@ def check_axes(name: str, shape: Sequence[Any], least: int, most: int | None = N
         raise mismatch(name, f"must have {numbers} axes", f"{name} of shape {tuple(shape)}")
 
 
-def check_numbers(name: str, values: Any) -> np.ndarray:
-    """Returns `values` as a float32 array, or raises a `ValueError` if they are not numbers."""
+def check_numbers(name: str, values: Any, dtype: str = "float32") -> np.ndarray:
+    """Returns `values` as an array of floats, or raises a `ValueError` if they are not numbers."""
     try:
         found = to_numpy(values)
     except ValueError:
@@ -128,7 +128,7 @@ def check_numbers(name: str, values: Any) -> np.ndarray:
     if found.dtype.kind not in "biuf":
         raise mismatch(name, "must be an array of numbers", f"a {type(values).__name__}")
     with np.errstate(over="ignore"):
-        return found.astype("float32")
+        return found.astype(dtype)
 
 
 def check_path(name: str, value: Any) -> pathlib.Path:

@@ -24,7 +24,7 @@ class Delta(Distribution):
     """
 
     def __init__(self, value: Tensor) -> None:
-        self.value = value
+        self.value = ops.cast(value, "float32")
 
     def mean(self) -> Tensor:
         return self.value
@@ -66,8 +66,8 @@ class Normal(Distribution):
     """
 
     def __init__(self, mean: Tensor, std: Tensor) -> None:
-        self._mean = mean
-        self.std = ops.broadcast_to(ops.cast(std, "float32"), ops.shape(mean))
+        self._mean = ops.cast(mean, "float32")
+        self.std = ops.cast(std, "float32") + ops.zeros_like(self._mean)
 
     def mean(self) -> Tensor:
         return self._mean

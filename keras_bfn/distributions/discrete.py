@@ -30,7 +30,7 @@ class Categorical(Distribution):
     """
 
     def __init__(self, logits: Tensor) -> None:
-        self.logits = logits
+        self.logits = ops.cast(logits, "float32")
 
     def mean(self) -> Tensor:
         classes = ops.arange(self.logits.shape[-1], dtype="float32")
@@ -119,7 +119,7 @@ class Bernoulli(Distribution):
     """
 
     def __init__(self, logits: Tensor) -> None:
-        self.logits = logits
+        self.logits = ops.cast(logits, "float32")
 
     def mean(self) -> Tensor:
         return ops.sigmoid(self.logits)
@@ -164,8 +164,8 @@ class DiscretizedNormal(Distribution):
     """
 
     def __init__(self, mean: Tensor, std: Tensor, num_bins: int) -> None:
-        self.location = mean
-        self.std = ops.broadcast_to(ops.cast(std, "float32"), ops.shape(mean))
+        self.location = ops.cast(mean, "float32")
+        self.std = ops.cast(std, "float32") + ops.zeros_like(self.location)
         self.num_bins = num_bins
 
     def mean(self) -> Tensor:

@@ -56,7 +56,7 @@ class VonMises(Distribution):
     """
 
     def __init__(self, natural: Tensor) -> None:
-        self.natural = natural
+        self.natural = ops.cast(natural, "float32")
 
     def mean(self) -> Tensor:
         """Returns the mean direction in [-pi, pi], and 0 if kappa is 0."""

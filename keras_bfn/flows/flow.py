@@ -52,14 +52,15 @@ class Flow(Immutable):
     | `input_mean` | `keras_bfn.visualization` |
     | `evidence_params` | faster training of this package's networks |
     | `extrapolation` | second-order samplers, if e_hat moves along another line |
-    | `reconstruction_loss` | a cost at t = 1 other than -log p_O(x) |
+    | `reconstruction_loss` | for numbers, a cost at t = 1 other than -log p_O(x) |
     | `remaining_cost` | `keras_bfn.schedules.fit`, for data other than integers 0..K-1 |
     | `expected_data`, `sure_data`, `expected_variance`, `log_expected`, `tilted` | guidance |
     | `channel` | a faster `keras_bfn.codec`, which codes only integers 0..K-1 |
     | `check_event_shape`, `check_values`, `check_dtype`, `check_data` | other checks of data |
 
-    `keras_bfn.testing.check_flow` tests all of this. `guides/custom_data_types.py` builds two data
-    types step by step; `CONTRIBUTING.md` shows a complete one.
+    `keras_bfn.testing.check_flow` tests all of this, but for `expected_variance`, `log_expected`,
+    `remaining_cost` and `channel`. `guides/custom_data_types.py` builds two data types step by
+    step; `CONTRIBUTING.md` shows a complete one.
 
     Args:
         schedule: the accuracy schedule, a `keras_bfn.schedules.Schedule`.

@@ -23,11 +23,13 @@ from keras_bfn.testing.claims import (
 )
 from keras_bfn.testing.costs import MOST_NUMBERS, check_edges, check_entropy
 from keras_bfn.testing.definitions import check_definitions, check_output_distribution
+from keras_bfn.testing.outputs import check_samples, check_values
 from keras_bfn.testing.priors import check_input_distribution, check_prior
 from keras_bfn.testing.schedules import check_schedule
 
 NUM_VARIABLES = 3
 MOST_DRAWS = 2**13
+MOST_VALUES = 2**16  # of integers whose log probabilities are all computed
 
 
 def check_flow(
@@ -42,7 +44,10 @@ def check_flow(
     - the flow's config restores it, and it is saved with a model;
     - the schedule satisfies its own contract;
     - samples of the flow distribution agree with sums of messages;
-    - samples of the output distribution agree with `expected_embedding` and `log_receiver_ratio`;
+    - samples of the output distribution agree with `expected_embedding`, `expected_data`,
+      `log_receiver_ratio`, its density and its mode;
+    - for integers, its `log_prob`, `mean` and `tempered`, the reconstruction loss and `tilted`
+      agree with its `log_probs`;
     - `sender_receiver_kl` agrees with messages, and with its limit for small ones;
     - losses, gradients and samples are finite at t = 0, 1e-7 and 1, for any network output;
     - for up to 512 values, with the exact posterior as the network, the n-step or continuous-time
@@ -82,6 +87,8 @@ def check_flow(
     check_output_distribution(flow)
     _check_shapes(flow, x)
     _check_draws(flow, x, rng)
+    if flow.num_values is not None and flow.num_values <= MOST_VALUES:
+        check_values(flow, x[:NUM_VARIABLES], rng)
     if type(flow).input_mean is not Flow.input_mean:
         check_input_distribution(flow, x[:NUM_VARIABLES], type(flow).__name__)
     check_edges(flow, x)
@@ -101,8 +108,8 @@ def _check_each_variable(flow, event_shape, rng):
 
     def compute(flow, *arrays):
         results = compute_all(flow, *map(ops.convert_to_tensor, arrays), t, Noise())
-        embeddings, theta, others = results.values()
-        return keras.tree.map_structure(ops.convert_to_numpy, embeddings | theta | others)
+        results = {name: x for methods in results.values() for name, x in methods.items()}
+        return keras.tree.map_structure(ops.convert_to_numpy, results)
 
     together = compute(flow, x, params, noise)
     low, high = (np.broadcast_to(end, event_shape) for end in flow.data_range)
@@ -151,6 +158,7 @@ def compute_all(flow, x, params, noise, t, seed):
     kl = flow.sender_receiver_kl(x, output, beta, seed)
     ratio = flow.log_receiver_ratio(x, output, beta, noise)
     has_mean = type(flow).input_mean is not Flow.input_mean
+    has_own = type(flow).evidence_params is not Flow.evidence_params
     return {
         "embedding_size": {
             "embed(x)": embedding,
@@ -160,6 +168,7 @@ def compute_all(flow, x, params, noise, t, seed):
             "expected_embedding(distribution)": flow.expected_embedding(output),
         },
         "theta_size": {"input_params(s, beta)": theta},
+        "output_size": {"evidence_params(theta)": flow.evidence_params(theta)} if has_own else {},
         "": {
             "output_distribution(params, s, t).mean()": output.mean(),
             "output_distribution(params, s, t).log_prob(x)": output.log_prob(x),
@@ -237,6 +246,7 @@ def _check_draws(flow, x, rng):
     limit = 0.5 * flow.gain * np.square(embedding - expected).sum(axis=-1)
     claim = f"{name}.sender_receiver_kl of a small message must be (c / 2) alpha |e(x) - e_hat|^2"
     require_mean(draws["small_kl"], limit, claim, 0.02 * limit + 1e-3 * limit.max())
+    check_samples(flow, draws)
 
 
 def _draw_all(flow, x, params, num, seed):
@@ -264,6 +274,11 @@ def _draw_all(flow, x, params, num, seed):
         few = ones * 0.01 / flow.gain
         log_ratio = flow.log_receiver_ratio(rows, output, alpha, noise)
         return {
+            "drawn": drawn,
+            "log_prob": output.log_prob(drawn),
+            "mode_log_prob": output.log_prob(output.mode()),
+            "sure_data": flow.sure_data(drawn),
+            "expected_data": flow.expected_data(output),
             "at_once": flow.sample_evidence(rows, early, seed),
             "at_the_end": flow.sample_evidence(rows, ones, seed),
             "in_two": flow.observe(embedding, half, seed) + flow.observe(embedding, half, seed),

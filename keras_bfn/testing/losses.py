@@ -84,13 +84,15 @@ def _check_times(loss, rng):
         return ops.convert_to_numpy(times)
 
     uniform = np.linspace(0.0, 1.0, 64, endpoint=False, dtype="float32")
-    some = rng.permutation(64)[:60].reshape(15, 2, 2)
-    times, again = call(uniform), call(uniform[some])
+    order = rng.permutation(64)
+    some = order[:60].reshape(15, 2, 2)
+    times, again, shuffled = call(uniform), call(uniform[some]), call(uniform[order])
     low, high = times.min(), times.max()
     claim = f"{name} must map [0, 1) to times in [0, 1]"
     require(0 <= low <= high <= 1, f"{claim}. They are from {low} to {high}")
     claim = f"{name}(uniform) must map uniform numbers one by one: a time must not depend on the "
     is_same = np.allclose(again, times[some], atol=1e-6)
+    is_same = is_same and np.allclose(shuffled, times[order], atol=1e-6)
     require(is_same, f"{claim}other numbers, or on their order")
 
 

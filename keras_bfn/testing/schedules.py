@@ -48,6 +48,9 @@ def check_schedule(schedule: Schedule) -> None:
         is_sum = abs(total / beta_1 - 1.0) < 1e-4
         require(is_sum, f"{claim} = {beta_1:.6g}. They add up to {total:.6g}")
     if type(schedule).ending_at is not Schedule.ending_at:
-        end = float(schedule.ending_at(2.0).beta(1.0))
+        ending = schedule.ending_at(2.0)
+        claim = f"{name}.ending_at must return a {name}"
+        require(type(ending) is type(schedule), f"{claim}. It returns a {type(ending).__name__}")
+        end = float(ending.beta(1.0))
         claim = f"{name}.ending_at(2.0) must end at 2.0"
         require(abs(end - 2.0) < 1e-3, f"{claim}. It ends at {end:.6g}")

@@ -24,7 +24,8 @@ def draw_grid(
 
     Args:
         axes: a `matplotlib.axes.Axes`.
-        images: array of shape `(num, height, width)`, or that with 1 or 3 channels.
+        images: array of shape `(num, height, width)`, or that with 1 or 3 channels. Missing pixels,
+            NaN, have the colour of the border.
         columns: int. Images per row.
         low, high: the values shown as black and white; by default, or if they are infinite, the
             minimum and the maximum. If they are arrays, such as the `data_range` of a flow, their
@@ -62,13 +63,12 @@ def join_images(images, columns=8, low=None, high=None):
     """
     check_int("columns", columns, 1)
     images = check_images("images", images)
-    low = np.min(images if low is None else check_numbers("low", low))
-    high = np.max(images if high is None else check_numbers("high", high))
-    low, high = (
-        end if np.isfinite(end) else own
-        for end, own in ((low, np.min(images)), (high, np.max(images)))
-    )
+    own_low, own_high = value_range(images)
+    low = own_low if low is None else np.min(check_numbers("low", low))
+    high = own_high if high is None else np.max(check_numbers("high", high))
+    low, high = (low if np.isfinite(low) else own_low), (high if np.isfinite(high) else own_high)
     images = np.clip((images - low) / max(high - low, 1e-12), 0, 1)
+    images = np.where(np.isnan(images), BORDER_COLOR, images)
     num, height, width, _ = images.shape
     columns = min(columns, num)
     rows = math.ceil(num / columns)
@@ -78,6 +78,12 @@ def join_images(images, columns=8, low=None, high=None):
         y, x = i // columns * (height + 1) + 1, i % columns * (width + 1) + 1
         grid[y : y + height, x : x + width] = image
     return grid
+
+
+def value_range(images):
+    """Returns the least and the largest finite value, or 0 and 1 if none is finite."""
+    found = images[np.isfinite(images)]
+    return (found.min(), found.max()) if found.size else (0.0, 1.0)
 
 
 def check_images(name, images):

@@ -7,7 +7,13 @@ from keras_bfn._typing import ArrayLike, Parts, Path
 from keras_bfn._validation import check_int, check_path
 from keras_bfn.flows.flow import Flow
 from keras_bfn.predictions import Prediction
-from keras_bfn.visualization.grid import check_images, draw_grid, new_figure, save_figure
+from keras_bfn.visualization.grid import (
+    check_images,
+    draw_grid,
+    new_figure,
+    save_figure,
+    value_range,
+)
 from keras_bfn.visualization.trajectories import pick_trajectory
 
 
@@ -33,8 +39,7 @@ def plot_samples(
     path = check_path("path", path)
     grids = {"samples": samples} if real is None else {"samples": samples, "real": real}
     grids = {name: check_images(name, images) for name, images in grids.items()}
-    low = min(np.asarray(images).min() for images in grids.values())
-    high = max(np.asarray(images).max() for images in grids.values())
+    low, high = value_range(np.concatenate([np.ravel(images) for images in grids.values()]))
 
     figure = new_figure(4 * len(grids), 4.3)
     panels = figure.subplots(1, len(grids), squeeze=False)[0]

@@ -49,7 +49,8 @@ def plot_series(
     for column, (title, series) in enumerate(groups.items()):
         panels[0, column].set_title(title)
         for channel, axes in enumerate(panels[:, column]):
-            axes.plot(series[..., channel].T, linewidth=0.8, alpha=0.8)
+            marker = "." if series.shape[1] == 1 else None  # a single step has no line
+            axes.plot(series[..., channel].T, marker=marker, linewidth=0.8, alpha=0.8)
     for axes, name in zip(panels[:, 0], names, strict=True):
         axes.set_ylabel(name)
     save_figure(figure, path)
@@ -122,8 +123,8 @@ def plot_forecast(
 
 
 def _check_series(name, series):
-    """Returns series as a float32 array of shape `(num, length, channels)`."""
-    series = check_numbers(name, series)
+    """Returns series as a float64 array of shape `(num, length, channels)`."""
+    series = check_numbers(name, series, "float64")
     if series.ndim == 2:
         series = series[..., None]
     if series.ndim != 3 or not series.size:

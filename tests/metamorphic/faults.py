@@ -112,8 +112,8 @@ FAULTS = [
     Fault(
         "the rows that fill the last batch are returned, and others lost",
         "inference/program.py",
-        "% size < self.num\n",
-        "% size >= size - self.num\n",
+        "rows[: batches.num]",
+        "rows[-batches.num :]",
         ("forms", "weights"),
     ),
     Fault(

@@ -326,7 +326,7 @@ def check_forms(rng):
 def check_impute(rng):
     """Cells that are there stay, index, dtypes and order too; the others are the same as ever."""
     columns, seed = hide_some(mixed_columns(NUM_ROWS, rng), rng, 0.3), seed_of(rng)
-    model, options = mixed_model(pandas), {"num_steps": 3, "num_particles": 2, "seed": seed}
+    model, options = mixed_model(pandas), {"num_steps": 3, "seed": seed}
     df = pandas.DataFrame(columns)
     dtypes = pandas.DataFrame(mixed_columns(2, rng)).dtypes  # no cell is missing
     filled = model.impute(df, batch_size=NUM_ROWS, **options)

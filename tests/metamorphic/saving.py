@@ -288,7 +288,7 @@ def check_table(rng, folder):
     runs = {
         "log_likelihood": lambda m: m.log_likelihood(df, 2, seed=1),
         "sample": lambda m: m.sample(3, num_steps=2, seed=1),
-        "impute": lambda m: m.impute(gaps, num_steps=2, num_particles=2, seed=1),
+        "impute": lambda m: m.impute(gaps, num_steps=2, seed=1),
     }
     verb = str(rng.choice(list(runs)))
     expected = runs[verb](model)

@@ -649,7 +649,7 @@ def check_table_models(rng):
         hidden = rows.copy()
         hidden.loc[rng.permutation(16)[:6], "x"] = None
         hidden.loc[rng.permutation(16)[:6], "when"] = None
-        options |= {"num_steps": 3, "num_particles": 2}
+        options |= {"num_steps": 3}
         before, after = (
             model.impute(frame, **options)
             for model, frame in ((first, hidden), (second, other_units(hidden)))

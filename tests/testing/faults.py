@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_bfn import flows, losses, networks, samplers, schedules
-from keras_bfn.distributions import Categorical, Delta, Distribution
+from keras_bfn.distributions import Categorical, Delta, Distribution, VonMises
 
 
 class WrongGain(flows.DiscretizedFlow):
@@ -70,6 +70,80 @@ class HalfDivergence(flows.ContinuousFlow):
 class WrongRatios(flows.DiscreteFlow):
     def log_likelihood_ratios(self, x, alpha, noise):
         return super().log_likelihood_ratios(x, 2.0 * alpha, noise)
+
+
+class Louder(Categorical):
+    def log_prob(self, x):
+        return super().log_prob(x) + 0.3
+
+
+class Halved(Categorical):
+    def mean(self):
+        return 0.5 * super().mean()
+
+
+class Unlikeliest(Categorical):
+    def mode(self):
+        return ops.cast(ops.argmin(self.logits, axis=-1), "int32")
+
+
+class Hotter(Categorical):
+    def tempered(self, temperature):
+        return Categorical(self.logits * temperature)
+
+
+class WrongTemperature(flows.DiscreteFlow):
+    def output_distribution(self, params, s, t):
+        return Hotter(params)
+
+
+class WrongLogProb(flows.DiscreteFlow):
+    def output_distribution(self, params, s, t):
+        return Louder(params)
+
+
+class WrongOutputMean(flows.DiscreteFlow):
+    def output_distribution(self, params, s, t):
+        return Halved(params)
+
+
+class WrongMode(flows.DiscreteFlow):
+    def output_distribution(self, params, s, t):
+        return Unlikeliest(params)
+
+
+class ThreefoldReconstruction(flows.DiscreteFlow):
+    def reconstruction_loss(self, x, params, s, t):
+        return 3.0 * super().reconstruction_loss(x, params, s, t)
+
+
+class NotTilted(flows.DiscreteFlow):
+    def tilted(self, distribution, evidence, t):
+        return distribution
+
+
+class WrongExpectedData(flows.DiscreteFlow):
+    def expected_data(self, distribution):
+        return 0.9 * super().expected_data(distribution)
+
+
+class WideEvidenceParams(flows.DiscreteFlow):
+    def evidence_params(self, theta):
+        return theta[..., :1]
+
+
+class Denser(VonMises):
+    def log_prob(self, x):
+        return super().log_prob(x) + 0.3
+
+
+class WrongDensity(flows.CircularFlow):
+    def output_distribution(self, params, s, t):
+        return Denser(params)
+
+    def log_receiver_ratio(self, x, distribution, alpha, noise):
+        right = VonMises(distribution.natural)
+        return super().log_receiver_ratio(x, right, alpha, noise)
 
 
 class TakesEverything(flows.DiscreteFlow):
@@ -159,6 +233,11 @@ class Infinite(StartsAbove0):
 class WrongInverse(schedules.QuadraticSchedule):
     def inverse(self, beta):
         return ops.cast(beta, "float32") / self.beta_1
+
+
+class EndsAsAnother(schedules.QuadraticSchedule):
+    def ending_at(self, beta_1):
+        return schedules.QuadraticSchedule(beta_1)
 
 
 class Doubles(schedules.QuadraticSchedule):
@@ -482,6 +561,11 @@ class ForgetsTheSeed(losses.DiscreteTimeLoss):
 class SortsTimes(losses.ContinuousTimeLoss):
     def times(self, uniform):
         return ops.reshape(ops.sort(ops.reshape(uniform, (-1,))), ops.shape(uniform))
+
+
+class SortsTimesOfExamples(losses.ContinuousTimeLoss):
+    def times(self, uniform):
+        return ops.sort(uniform) if len(uniform.shape) == 1 else uniform
 
 
 class OneTimePerExample(losses.ContinuousTimeLoss):

@@ -20,6 +20,7 @@ LOSSES = {
     faults.TwiceForNumbers: ((), "for ContinuousFlow.*must equal the information of all messages"),
     faults.TooLate: ((), r"times in \[0, 1\]. They are from 0.0 to 1.96"),
     faults.SortsTimes: ((), "must map uniform numbers one by one"),
+    faults.SortsTimesOfExamples: ((), "must map uniform numbers one by one"),
     faults.OneTimePerExample: ((), r"must take numbers of any shape, \(15, 2, 2\)"),
     faults.WeightsExamples: ((), r"must take data.* and times of shape \(3, 4\)"),
     faults.OfExamples: ((), r"must have shape \(3, 4\). It has shape \(3,\)"),

@@ -3,7 +3,7 @@
 import keras
 import pytest
 
-from keras_bfn import flows, testing
+from keras_bfn import flows, networks, testing
 from tests.testing import faults
 
 pytestmark = pytest.mark.once  # what is without fault is checked on each backend
@@ -40,6 +40,13 @@ def test_a_network_with_a_fault_is_found(fault):
     keras.utils.set_random_seed(0)
     with pytest.raises(AssertionError, match=message):
         testing.check_network(fault(*arguments), FLOW, event_shape=(4,))
+
+
+@pytest.mark.parametrize("times", ["shared", "variables"])
+def test_networks_of_students_are_checked_too(times):
+    keras.utils.set_random_seed(0)
+    network = networks.MLP(FLOW, (4,), width=8, num_blocks=1, times=times, jumps=True)
+    testing.check_network(network, FLOW, times=times)
 
 
 def test_the_time_may_be_ignored_only_where_theta_tells_all():

@@ -13,6 +13,7 @@ SCHEDULES = {
     faults.Falls: ((), r"must increase with t; beta\(0\) = -?0, beta\(1\) = -2"),
     faults.Infinite: ((), "must be finite"),
     faults.WrongInverse: ((9.0,), "inverse must be the inverse of beta"),
+    faults.EndsAsAnother: ((9.0,), "ending_at must return a EndsAsAnother"),
     faults.Doubles: ((9.0,), "must have an `alpha` that is the rise of `beta`"),
 }
 

@@ -45,6 +45,19 @@ def test_the_ends_are_those_of_all_images_unless_they_are_given():
     np.testing.assert_allclose(shown(low=0.0, high=np.inf), images[:, 0, 0] / 6)
 
 
+def test_a_missing_pixel_is_blank_alone():
+    images = RNG.uniform(size=(2, 3, 3, 1))
+    holes = images.copy()
+    holes[0, 1, 1], holes[1, 0, 0] = np.nan, np.inf
+    grid, whole = join_images(holes, low=0, high=1), join_images(images, low=0, high=1)
+    assert (grid[2, 2] == BORDER_COLOR).all()
+    assert (grid[1, 5] == 1).all()  # above all that is shown
+    grid[2, 2], grid[1, 5] = whole[2, 2], whole[1, 5]
+    np.testing.assert_array_equal(grid, whole)
+    assert np.isfinite(join_images(holes)).all()
+    assert (join_images(np.full((1, 2, 2), np.nan)) == BORDER_COLOR).all()
+
+
 def test_a_grid_is_drawn_into_axes_without_ticks():
     figure = pytest.importorskip("matplotlib.figure").Figure()
     axes, images = figure.subplots(), RNG.uniform(size=(4, 3, 3))

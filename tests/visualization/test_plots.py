@@ -26,6 +26,19 @@ def test_white_images_are_white_and_black_ones_black(tmp_path):
     assert pictures[0].mean() + 0.1 < pictures[1].mean()
 
 
+def test_missing_pixels_leave_the_others_as_they_are(tmp_path):
+    images = np.zeros((4, 8, 8))
+    images[:, :4] = 1.0
+    holes = images.copy()
+    holes[0, 0, 0] = np.nan
+    pictures = []
+    for samples, real in ((images, images), (holes, images), (images, holes)):
+        plot_samples(samples, tmp_path / "samples.png", real=real)
+        pictures.append(image.imread(tmp_path / "samples.png")[..., :3])
+    for picture in pictures[1:]:
+        assert 0 < (picture != pictures[0]).any(axis=-1).mean() < 0.01
+
+
 def test_colour_images_keep_their_colour(tmp_path):
     images = np.zeros((4, 8, 8, 3))
     images[..., 0] = 1.0

@@ -77,6 +77,22 @@ def test_a_band_holds_as_many_completions_as_it_says(channels, tmp_path, figures
             np.testing.assert_allclose(inside.mean(axis=0), level, atol=0.01)
 
 
+def test_bands_of_large_numbers_have_the_width_of_small_ones(tmp_path, figures):
+    known, walks = np.arange(8) < 3, RNG.standard_normal((50, 8))
+    for level in (0.0, 1e9):
+        plot_forecast(level + walks, tmp_path / "forecast.png", known)
+    bands = [
+        figure.axes[0].collections[0].get_paths()[0].vertices[:, 1] - level
+        for figure, level in zip(figures, (0.0, 1e9), strict=True)
+    ]
+    np.testing.assert_allclose(*bands, atol=1e-5)
+
+
+def test_a_single_step_is_marked(tmp_path, figures):
+    plot_series(RNG.standard_normal((3, 1)), tmp_path / "series.png")
+    assert {line.get_marker() for line in figures[0].axes[0].lines} == {"."}
+
+
 def test_a_gap_in_one_channel_may_be_what_is_not_known(tmp_path, figures):
     known = np.ones((12, 2), bool)
     known[4:6, 1] = False
