@@ -21,8 +21,7 @@ others are read from the folder:
 - imputation: a fifth of the numbers of training rows are hidden at random, at the same places as in
   the published runs. The model is trained on the other cells. Of five imputations, `AvgMAE` is the
   mean absolute error, and `MinMAE` that of each row's best one. "Median" and "expected" are single
-  imputations: the median of 99 draws, and `impute_expected`. With `--models`, the expected values
-  of so many models are averaged, too;
+  imputations: the median of 99 draws, and `impute_expected`;
 - "nearest row" is the published "KNN(n_neighbors=1)", by our code. The figures agree if the splits,
   the hidden cells and the measures do.
 """
@@ -176,21 +175,12 @@ def measure_imputation(name, seed, args):
         "model, expected": to_rows(model.impute_expected(df))[None],
         "nearest row": nearest_row(shown)[None],
     }
-    trained = {"model": seconds}
-    if args.models > 1:
-        expected, who = [guesses["model, expected"][0]], f"{args.models} models, expected"
-        for i in range(1, args.models):
-            another, more = train_model(df, seed + 1000 * i, args)
-            expected.append(to_rows(another.impute_expected(df)))
-            seconds += more
-        guesses[who], trained[who] = np.mean(expected, axis=0)[None], seconds
     found = {}
     for who, imputed in guesses.items():
         points = np.stack([to_points(rows, train) for rows in imputed])
         errors = absolute_errors(to_points(train, train), points, hidden.sum())
         found[who] = dict(zip(MEASURES["imputation"], errors, strict=True))
-    for who, seconds in trained.items():
-        found[who]["seconds"] = seconds
+    found["model"]["seconds"] = seconds
     return found
 
 
@@ -234,7 +224,6 @@ def main(args=None):
     parser.add_argument("--steps", type=int, default=2000, help="training steps")
     parser.add_argument("--dropout", type=float, default=0.1, help="of the network")
     parser.add_argument("--weight-decay", type=float, default=0.01, help="of the optimizer")
-    parser.add_argument("--models", type=int, default=1, help="of an ensemble that imputes")
     parser.add_argument("--forest-flow", action="store_true", help="run it, too")
     parser.add_argument("--published", type=pathlib.Path, help="the folder `Results` of the clone")
     args = parser.parse_args(args)
