@@ -70,14 +70,15 @@ class Program(WholeSteps, keras.Model):
 
     def run(self, inputs, batch_size, seed, verbose, num_repeats=1):
         """Returns the outputs for all rows of `inputs`, the rows of one repeat after the other."""
-        batch_size = check_batch_size(
-            batch_size, num_repeats * count_examples(inputs), self.num_rows
-        )
+        num = num_repeats * count_examples(inputs)
+        batch_size = check_batch_size(batch_size, num, self.num_rows)
         batches = RepeatedBatches(inputs, num_repeats, round_up(batch_size, self.model))
         on_one_device = keras.distribution.distribution() is None and round_up(1, self.model) == 1
         predict = self.predict_batches if on_one_device else self.predict
         with _keras.seeded(self.model.seed_generator, seed):
             outputs = predict(batches, verbose=verbose)
+        if batches.num % batches.batch_size == 0:
+            return outputs
         return keras.tree.map_structure(lambda rows: rows[: batches.num], outputs)
 
 
