@@ -18,7 +18,7 @@ The right form depends on the purpose:
 | use the model, or train it further | `model.save("model.keras")` | model, weights, optimizer |
 | share the model | `model.save_to_preset("folder")`, `upload_preset` | model, weights |
 | load weights, same architecture | `model.save_weights("m.weights.h5")` | weights, optimizer |
-| resume an interrupted training run | `callbacks.Resume("folder")` | these, and seeds |
+| resume an interrupted training run | `callbacks.Resume("folder")` | weights, optimizer, seeds |
 | run the model without Keras | `model.export(...)` | one step of a sampler |
 
 Every backend reads the files of the first three rows, whichever backend wrote them. For the last

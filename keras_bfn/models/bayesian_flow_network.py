@@ -520,12 +520,15 @@ class BayesianFlowNetwork(Trainer):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Tensor:
-        """Returns the loss in nats per variable, and updates the metrics when evaluating."""
+        """Returns the loss in nats per variable, and updates the metrics when evaluating.
+
+        Whether it evaluates follows from `y_pred`, the result of a call with `training=False`, and
+        not from `training`, which the trainer passes only to methods with this argument.
+        """
         if sample_weight is None and y is not None:
             check_no_targets(y)
         if not isinstance(y_pred, dict) or "weights" not in y_pred:
             raise refusal("y_pred", "must be what a call of the model on `x` returned", y_pred)
-        # The trainer does not pass `training` to a subclass's method without this argument.
         training = "reconstruction" not in y_pred
         data, num_repeats, nats = y_pred["data"], 1 if training else self.num_repeats, {}
         counts, of_examples = count_variables(data, y_pred.get("mask"), sample_weight)
