@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import keras
@@ -33,15 +33,28 @@ class Epochs(keras.utils.PyDataset):
         self.training, self.seed = check_bool("training", training), check_seed(seed)
         self.epoch = 0
         self._within_epoch = False
+        self._is_evaluated = False
 
     def on_epoch_begin(self) -> None:
-        self._within_epoch = True
+        if not self._is_evaluated:
+            self._within_epoch = True
 
     def on_epoch_end(self) -> None:
+        if self._is_evaluated:
+            return
         # In Keras 3.15, `fit` also calls this before the first epoch.
         if self.training and self._within_epoch:
             self.epoch += 1
         self._within_epoch = False
+
+    @contextlib.contextmanager
+    def evaluated(self) -> Iterator[None]:
+        """Within this context, passes over the batches are no epochs of training."""
+        before, self._is_evaluated = self._is_evaluated, True
+        try:
+            yield
+        finally:
+            self._is_evaluated = before
 
     def check_index(self, index: int) -> None:
         """Raises an `IndexError` if there is no such batch."""
@@ -49,6 +62,11 @@ class Epochs(keras.utils.PyDataset):
             raise IndexError(
                 f"There are {self.num_batches} batches, numbered from 0. Received: index={index}"
             )
+
+
+def evaluation_of(x):
+    """Returns a context in which `evaluate` leaves the epoch of `x` as it is, if it has one."""
+    return x.evaluated() if isinstance(x, Epochs) else contextlib.nullcontext()
 
 
 class Batches(Epochs):
@@ -73,6 +91,7 @@ class Batches(Epochs):
 
     Attributes:
         epoch: int. The number of the training epoch. `fit` increments it; set it to resume there.
+            `BayesianFlowNetwork.evaluate` scores the batches of this epoch, and does not count.
 
     Raises:
         ValueError: if there are too few examples for one batch, the numbers of labels and examples

@@ -32,6 +32,7 @@ from keras_bfn._typing import (
     Verbose,
 )
 from keras_bfn._validation import check_choice, check_int, check_path, refusal
+from keras_bfn.datasets.batches import evaluation_of
 from keras_bfn.flows import Flow
 from keras_bfn.flows.flow import check_flow
 from keras_bfn.guidance import ClassifierFreeGuidance, Guidance
@@ -446,7 +447,8 @@ class BayesianFlowNetwork(Trainer):
         ['bits_per_dim', 'loss', 'nats_per_example', 'reconstruction']
         """
         checked = arguments.evaluate_arguments(self, super().evaluate, x, y, *args, **kwargs)
-        with _keras.seeded(self.seed_generator, seed), whole_steps(self):
+        seeded = _keras.seeded(self.seed_generator, seed)
+        with seeded, whole_steps(self), evaluation_of(checked["x"]):
             return super().evaluate(**checked)
 
     @in_turn
@@ -1285,8 +1287,8 @@ class BayesianFlowNetwork(Trainer):
         """
         if not self.built:
             raise ValueError(
-                "The model has no weights yet. Pass `event_shape` to the constructor, or train the "
-                "model first. Received: a model that is not built"
+                "The model has no weights yet. Train it, or generate an example, first. "
+                "Received: a model that is not built"
             )
         save_folder(self, check_path("folder", folder))
 

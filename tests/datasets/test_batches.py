@@ -8,7 +8,7 @@ import pytest
 
 import keras_bfn
 from keras_bfn.datasets import Batches
-from tests.models.small import EVENT_SHAPE, FLOWS
+from tests.models.small import EVENT_SHAPE, FLOWS, make_network
 
 pytestmark = pytest.mark.once
 
@@ -166,3 +166,43 @@ def test_fit_sees_the_batches_of_each_epoch_in_order():
     model.seen.clear()
     model.fit(training, verbose=0)
     assert model.seen == second
+
+
+class Scores(keras.callbacks.Callback):
+    """Evaluates the model on its training data, within epochs and after each."""
+
+    def __init__(self, data):
+        super().__init__()
+        self.data, self.found = data, []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.found.append(self.model.evaluate(self.data, verbose=0))
+
+    on_epoch_end = on_train_batch_end
+
+
+def test_evaluation_leaves_the_training_data_as_they_are():
+    def train(**options):
+        keras.utils.set_random_seed(0)
+        flow = FLOWS["binary"]()
+        model = keras_bfn.BayesianFlowNetwork(flow, make_network(flow), seed=0)
+        model.compile()
+        for name, make in options.items():
+            options[name] = make(batches)
+        model.fit(batches, epochs=2, verbose=0, **options)
+        model.evaluate(batches, verbose=0)
+        model.fit(batches, epochs=3, initial_epoch=2, verbose=0)
+        return batches.epoch, model.get_weights(), model.evaluate(batches, verbose=0)
+
+    batches = make_batches()
+    epoch, weights, score = train()
+    assert epoch == 3
+    for option in (
+        {"validation_data": lambda data: data},
+        {"callbacks": lambda data: [Scores(data)]},
+    ):
+        batches = make_batches()
+        other_epoch, others, other_score = train(**option)
+        assert (other_epoch, other_score) == (epoch, score)
+        for weight, other in zip(weights, others, strict=True):
+            np.testing.assert_array_equal(weight, other)

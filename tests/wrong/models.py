@@ -191,7 +191,7 @@ CALLS = {
     "built": [
         (
             lambda t: t.unbuilt.save_to_preset("a"),
-            "The model has no weights yet. Pass `event_shape` to the",
+            "The model has no weights yet. Train it, or generate an example, first",
             "a model that is not built",
         ),
     ],
