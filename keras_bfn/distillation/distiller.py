@@ -10,6 +10,7 @@ from keras_bfn._config import argument_names
 from keras_bfn._parts import check_has_event_shape, map_parts, sum_parts, sum_variables
 from keras_bfn._typing import Nest, Tensor
 from keras_bfn._validation import check_bool, refusal
+from keras_bfn.datasets.batches import evaluation_of
 from keras_bfn.models import BayesianFlowNetwork
 from keras_bfn.models.arguments import check_swaps
 from keras_bfn.models.bayesian_flow_network import Trainer, WeightedMean
@@ -219,6 +220,19 @@ class Distiller(Trainer):
             raise ValueError("Call `compile` before `fit`.")
         # Keras would shuffle batches by a generator whose state is not saved.
         return self._fit_in_whole_steps({"x": x, "shuffle": False} | kwargs)
+
+    def evaluate(self, x: keras.utils.PyDataset, **kwargs) -> Any:
+        """Scores the jumps of an epoch. `x.epoch` stays as it is.
+
+        Args:
+            x: `Trajectories`.
+            **kwargs: as in `keras.Model.evaluate`.
+
+        Returns:
+            The mean loss, as in Keras.
+        """
+        with evaluation_of(x):
+            return super().evaluate(x, **kwargs)
 
     def call(self, inputs: Any, training: bool = False) -> Nest:
         student = self.student

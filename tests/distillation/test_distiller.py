@@ -310,3 +310,15 @@ def test_the_loss_is_the_weighted_mean_of_the_squared_errors():
     weights = np.arange(16, dtype="float32")
     weighted = distiller.test_on_batch(inputs, target, sample_weight=weights)
     assert weighted == pytest.approx(np.average(errors, weights=weights), rel=1e-5)
+
+
+@pytest.mark.once
+def test_evaluation_is_no_epoch_of_the_paths():
+    model = make_pair_model()
+    distiller = Distiller(make_student(model, networks.MLP(model.flow, (2,), 8, 1, jumps=True)))
+    distiller.compile("adam")
+    paths = Trajectories(model, 16, 3, num_jumps=2, batch_size=16)
+    distiller.fit(paths, verbose=0)
+    scores = [distiller.evaluate(paths, verbose=0) for _ in range(2)]
+    assert paths.epoch == 1
+    assert scores[0] == scores[1]
