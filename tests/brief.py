@@ -13,14 +13,14 @@ from keras_bfn.inference.program import LoopProgram, Program
 
 
 def make_brief(monkeypatch):
-    """Leaves of a training two steps, of a sampler's three, of a codec's one, of batches the first.
+    """Leaves of a training two steps, of a sampler's two, of a codec's one, of batches the first.
 
-    A teacher's paths are as many as two batches of jumps need, and of three steps, too. Samples
+    A teacher's paths are as many as two batches of jumps need, and of two steps, too. Samples
     outside of bounds are drawn again once.
 
     What is returned has the same shape as ever.
     """
-    fit, set_steps = keras.Model.fit, LoopProgram.set_steps
+    fit, evaluate, set_steps = keras.Model.fit, keras.Model.evaluate, LoopProgram.set_steps
     make_codec, make_trajectories = Codec.__init__, Trajectories.__init__
 
     @functools.wraps(fit)
@@ -36,6 +36,10 @@ def make_brief(monkeypatch):
         history.history = {name: values * epochs for name, values in history.history.items()}
         return history
 
+    @functools.wraps(evaluate)
+    def evaluate_briefly(self, *args, **kwargs):
+        return evaluate(self, *args, **{"steps": 1} | kwargs)
+
     def of_the_first_batch(run):
         @functools.wraps(run)
         def run_briefly(self, batches, **kwargs):
@@ -49,18 +53,19 @@ def make_brief(monkeypatch):
 
     def set_steps_briefly(self, num_steps, *guides, **options):
         looks_are_seen = getattr(self, "keeps_trajectory", False)
-        set_steps(self, num_steps if looks_are_seen else min(num_steps, 3), *guides, **options)
+        set_steps(self, num_steps if looks_are_seen else min(num_steps, 2), *guides, **options)
 
     def make_codec_briefly(self, model, num_steps=1, **kwargs):
         make_codec(self, model, 1, **kwargs)
 
     def make_trajectories_briefly(self, model, num_paths=512, *args, **kwargs):
         make_trajectories(self, model, num_paths, *args, **kwargs)
-        self.num_steps = min(self.num_steps, 3)
+        self.num_steps = min(self.num_steps, 2)
         self.num_paths = -(-2 * self.batch_size // self.num_jumps)
 
     monkeypatch.setattr(simulation, "ATTEMPTS", 1)
     monkeypatch.setattr(keras.Model, "fit", fit_briefly)
+    monkeypatch.setattr(keras.Model, "evaluate", evaluate_briefly)
     monkeypatch.setattr(Trajectories, "__init__", make_trajectories_briefly)
     for name in ("predict", "predict_batches"):  # what programs are run by
         monkeypatch.setattr(Program, name, of_the_first_batch(getattr(Program, name)))

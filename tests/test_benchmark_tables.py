@@ -206,7 +206,7 @@ def test_generated_rows_miss_cells_for_the_same_reasons_as_real_rows():
 
 
 def test_priors_of_wide_tables_are_compared(capsys):
-    rows = wide_tables.main(["--columns", "20", "--rows", "100", "--epochs", "1"])
+    rows = wide_tables.main(["--columns", "12", "--rows", "100", "--epochs", "1"])
     assert [row["prior"] for row in rows] == ["JointNormal", "FactorNormal", "none"]
     assert rows[0]["nats"] < rows[2]["nats"] - 1
     assert rows[1]["nats"] == pytest.approx(rows[0]["nats"], abs=2)

@@ -290,7 +290,7 @@ def test_a_season_that_repeats_exactly_goes_on():
     sold = np.array([[1.0], [50.0]]) * (2 + np.sin(np.arange(66) / 3 * np.pi))
     sizes = {"width": 64, "num_blocks": 1, "dropout": 0.0}
     model = series.make_model(sold, 6, season=6, **sizes, seed=0)
-    train(model, model.windows(sold, 5000, seed=0), steps=200)
+    train(model, model.windows(sold, 10_000, seed=0), steps=100, peak_rate=1e-2)
     error = model.sample_paths(sold[:, :60], 50, seed=0) - sold[:, None, 60:]
     assert (np.abs(error).mean(axis=(1, 2)) < 0.15 * sold.std(axis=1)).all()
 

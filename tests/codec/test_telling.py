@@ -77,7 +77,7 @@ def test_data_come_back_and_take_what_they_cost(model, name):
 @pytest.mark.once
 def test_the_causal_form_codes_what_it_scores():
     model = make_model(causal=True)
-    codec = Codec(model, order="left_to_right", batch_size=4 * NUM)
+    codec = Codec(model, order="left_to_right", batch_size=20 * NUM)
     for example in (None, 0, 1, 2):
         # One example again and again: what each takes too much would add up.
         x = X if example is None else np.repeat(X[example : example + 1], 20 * NUM, axis=0)

@@ -59,7 +59,7 @@ NUMBER = stats.norm(CENTRE * (2 * LABEL - 1), STD * np.sqrt(1 - 1 / GROWTH))
 def numbers(mixture_model):
     """Numbers that go with a known label, with details, by number of particles."""
     known = {"label": np.array([LABEL])}
-    return {n: inpaint(mixture_model, known, {"label": True}, n, 2500) for n in (1, 4, MANY)}
+    return {n: inpaint(mixture_model, known, {"label": True}, n, 1500) for n in (1, 4, MANY)}
 
 
 def test_a_number_follows_its_distribution_given_the_label_as_particles_grow(numbers):

@@ -255,15 +255,15 @@ def test_a_trained_model_codes_dependent_variables_at_their_joint_entropy_and_sa
     flow = keras_bfn.flows.DiscreteFlow(num_classes=2, beta_1=4.0)
     network = keras_bfn.networks.MLP(flow, (2,), width=32, num_blocks=1)
     model = keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
-    model.compile(keras.optimizers.Adam(1e-2, use_ema=True, ema_momentum=0.98))
-    model.fit(draw(20_000), epochs=5, batch_size=500, verbose=0)
+    model.compile(keras.optimizers.Adam(1.5e-2, use_ema=True, ema_momentum=0.96))
+    model.fit(draw(100_000), epochs=1, batch_size=1000, verbose=0)
 
-    nats = model.code_length(draw(20_000), num_repeats=2, batch_size=1000, seed=1, verbose=0)
+    nats = model.code_length(draw(20_000), num_repeats=2, batch_size=4000, seed=1, verbose=0)
     total = nats["transmission"] + nats["reconstruction"]
     standard_error = total.std() / np.sqrt(len(total))
     assert entropy - 4 * standard_error < total.mean() < 1.05 * entropy
 
-    samples = model.generate(2000, num_steps=50, batch_size=2000, seed=2, verbose=0)
+    samples = model.generate(2000, num_steps=25, batch_size=2000, seed=2, verbose=0)
     agree = (samples[:, 0] == samples[:, 1]).mean()
     assert abs(agree - 0.9) < 0.03
     assert abs(samples.mean() - 0.5) < 0.05

@@ -38,11 +38,22 @@ def make_frame():
     return df.set_index(np.arange(40) * 2)
 
 
-def test_it_passes_the_checks_of_scikit_learn():
-    results = check_estimator(
-        make_estimator(), expected_failed_checks=CANNOT_APPLY, on_skip=None, on_fail=None
-    )
+def run_checks(**options):
+    """The results of scikit-learn's checks, of which none failed that might apply."""
+    options = {"expected_failed_checks": CANNOT_APPLY, "on_skip": None, "on_fail": None} | options
+    results = check_estimator(make_estimator(), **options)
     assert [result for result in results if result["status"] == "failed"] == []
+    return results
+
+
+def test_it_passes_the_checks_of_the_interface_of_scikit_learn():
+    results = run_checks(legacy=False)
+    assert sum(result["status"] == "passed" for result in results) > 10
+
+
+@pytest.mark.slow
+def test_it_passes_all_checks_of_scikit_learn():
+    results = run_checks()
     assert sum(result["status"] == "passed" for result in results) > 35
     # The list is no longer than it must be.
     failed = {result["check_name"] for result in results if result["status"] == "xfail"}

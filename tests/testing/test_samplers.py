@@ -32,5 +32,5 @@ def test_a_sampler_with_a_fault_is_found(fault):
 
 
 def test_a_sampler_may_keep_a_dict_and_be_better_than_is_asked():
-    testing.check_sampler(faults.KeepsADict())
+    testing.check_sampler(faults.KeepsADict(), num_steps=60)
     testing.check_sampler(samplers.ODE2Sampler(start=0.05), num_steps=60, order=1)
