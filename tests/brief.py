@@ -25,7 +25,10 @@ def make_brief(monkeypatch):
 
     @functools.wraps(fit)
     def fit_briefly(self, *args, epochs=1, **kwargs):
-        x, options = args[0] if args else kwargs["x"], {**kwargs, "epochs": 1}
+        x, options = (
+            args[0] if args else kwargs["x"],
+            {**kwargs, "epochs": 1, "validation_steps": 1},
+        )
         options.pop("steps_per_epoch", None)
         if isinstance(x, Batches):  # of which `Resume` takes whole epochs alone
             with monkeypatch.context() as context:

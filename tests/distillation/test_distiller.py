@@ -112,12 +112,13 @@ def test_a_guided_student_takes_the_scale_as_a_condition(name):
     assert "guidance_scale" not in student.null_condition
 
 
-def train(model, epochs, num_paths=512, num_steps=8, width=32, **options):
+def train(model, epochs, num_steps=8, width=32, batch_size=256, peak_rate=3e-3, **options):
     network = networks.MLP(model.flow, model.event_shape, width, num_blocks=2, jumps=True)
     student = make_student(model, network)
-    jumps = Trajectories(model, num_paths, num_steps, 16, start=0.05, batch_size=256, **options)
+    options = {"num_jumps": 16, "start": 0.05, "batch_size": batch_size, **options}
+    jumps = Trajectories(model, num_steps=num_steps, **options)
     distiller = Distiller(student)
-    distiller.compile(keras_bfn.recipes.adamw(epochs * jumps.num_batches, 3e-3))
+    distiller.compile(keras_bfn.recipes.adamw(epochs * jumps.num_batches, peak_rate))
     history = distiller.fit(jumps, epochs=epochs, verbose=0)
     return student, history.history["loss"]
 
@@ -131,7 +132,7 @@ def chi_squared(x):
 def test_a_student_learns_two_dependent_classes():
     keras.utils.set_random_seed(0)
     model = make_pair_model()
-    student, losses = train(model, epochs=8)
+    student, losses = train(model, epochs=5, num_paths=1024, batch_size=512, peak_rate=8e-3)
     assert losses[-1] < 0.7 * losses[0]
     options = {"seed": 0, "batch_size": 4000, "verbose": 0}
     in_one_call = student.generate(4000, 1, JumpSampler(start=0.05), **options)

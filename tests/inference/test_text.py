@@ -152,7 +152,7 @@ def test_guidance_holds_in_every_window(model):
     def avoid_e(probs):
         return -6.0 * keras.ops.sum(probs[:, :, 5], axis=1)
 
-    options = {**OPTIONS, "num_steps": 20, "length": 36}
+    options = {**OPTIONS, "num_steps": 10, "length": 36}
     plain = "".join(model.generate_text(16, **options))
     guided = "".join(model.generate_text(16, guidance=avoid_e, num_particles=8, **options))
     later = [text[i] for text in (plain, guided) for i in range(len(text)) if i % 36 >= 12]

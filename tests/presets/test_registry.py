@@ -90,7 +90,7 @@ def test_models_in_the_package_are_small_and_tell_of_themselves():
 @pytest.mark.once
 def test_text_comes_out_of_the_box():
     model = BayesianFlowNetwork.from_preset("bfn_text")
-    texts = model.generate_text(8, 10, sampler="sde2", seed=0, verbose=0)
+    texts = model.generate_text(6, 6, sampler="sde2", seed=0, verbose=0)
     words = [word for text in texts for word in text.split()[1:-1]]
     common = {"the", "of", "and", "a", "to", "in", "that", "his", "it", "i", "he", "was", "as"}
     # Of a novel's words more than a fifth are these; of letters drawn one by one hardly any.
