@@ -15,8 +15,8 @@ from keras_bfn.inference.program import LoopProgram, Program
 def make_brief(monkeypatch):
     """Leaves of a training two steps, of a sampler's two, of a codec's one, of batches the first.
 
-    A teacher's paths are as many as two batches of jumps need, and of two steps, too. Samples
-    outside of bounds are drawn again once.
+    So does an evaluation of its batches. A teacher's paths are as many as two batches of jumps
+    need, and of two steps, too. Samples outside of bounds are drawn again once.
 
     What is returned has the same shape as ever.
     """
@@ -25,10 +25,8 @@ def make_brief(monkeypatch):
 
     @functools.wraps(fit)
     def fit_briefly(self, *args, epochs=1, **kwargs):
-        x, options = (
-            args[0] if args else kwargs["x"],
-            {**kwargs, "epochs": 1, "validation_steps": 1},
-        )
+        x = args[0] if args else kwargs["x"]
+        options = {**kwargs, "epochs": 1, "validation_steps": 1}
         options.pop("steps_per_epoch", None)
         if isinstance(x, Batches):  # of which `Resume` takes whole epochs alone
             with monkeypatch.context() as context:

@@ -147,7 +147,7 @@ def of_digits(names, monkeypatch):
 
 
 def of_a_small_preset_of_text(names, monkeypatch):
-    """A model of the preset's kind and of a tenth of its length: the preset has its own test."""
+    """A model of the kind of the preset, which is tested itself, and takes much longer."""
     flow = keras_bfn.flows.DiscreteFlow(27, beta_1=0.75)
     network = keras_bfn.networks.Transformer(
         flow, 24, width=8, num_layers=1, num_heads=2, times="variables", causal=True
