@@ -7,6 +7,7 @@ import time
 import keras
 import numpy as np
 import pytest
+from keras.src.backend.common import global_state
 from numpy.testing import assert_array_equal
 
 from tests.models.small import FLOWS, make_data, make_model
@@ -57,6 +58,11 @@ def interrupt_after(seconds, call):
         signal.signal(signal.SIGALRM, before)
         if keras.backend.backend() == "torch":  # off if `torch.no_grad` itself was interrupted
             importlib.import_module("torch").set_grad_enabled(True)
+        for scope in (
+            "stateless_scope",
+            "symbolic_scope",
+        ):  # on if Keras's own exit was interrupted
+            global_state.set_global_attribute(scope, None)
 
 
 def comes_of_interrupt(error):
