@@ -89,10 +89,16 @@ class Receiver:
         return x
 
     def count_variables(self, rows):
-        """Returns how many variables each group sent by messages has, an array or the parts'."""
+        """Returns how many variables of each row are in each group that is sent by messages.
+
+        These are integers `(rows, groups)`, or a dict of the parts'.
+        """
+        num_rows, num_groups = len(rows), len(self.told)
 
         def count(group, mask):
-            return np.bincount(group[mask], minlength=len(self.told))[~self.told]
+            group = group.reshape(num_rows, -1) + num_groups * np.arange(num_rows)[:, None]
+            counts = np.bincount(group[mask.reshape(group.shape)], minlength=num_rows * num_groups)
+            return counts.reshape(num_rows, num_groups)[:, ~self.told]
 
         return map_parts(count, self.groups(rows), self.masks(rows))
 

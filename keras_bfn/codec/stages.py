@@ -6,6 +6,7 @@ enough bits, examples are sent by messages on a coarse lattice, which borrows fe
 requested lattice; then two, four, eight at a time, and so on.
 """
 
+import functools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,37 +53,53 @@ def list_stages(flow, num_steps, resolution, most_lanes):
 def grow(stages, stack, num_examples, count_variables):
     """Yields the number of the stage and the rows of each batch, to be pushed before the next.
 
+    A stage begins once there are enough bits for each batch that is left, as examples may differ in
+    the number of their variables, and no earlier stage comes again.
+
     Args:
         stages: list of stages.
         stack: a `Stack`.
         num_examples: int.
-        count_variables: function from rows to the number of their variables in each group that is
-            sent by messages, an int array, or a dict of the parts'. Each group returns what it
-            borrows.
+        count_variables: function from rows to the number of each row's variables in each group that
+            is sent by messages, an int array `(rows, groups)`, or a dict of the parts'. Each group
+            returns what it borrows.
     """
+
+    def rows_from(start, num_lanes):
+        return np.arange(start, min(start + num_lanes, num_examples))
+
+    most_lanes = stages[-1].num_lanes
+    counts = [count_variables(rows_from(i, most_lanes)) for i in range(0, num_examples, most_lanes)]
+
+    @functools.cache
+    def drawn_bits(number):
+        """Returns the bits drawn by a batch that begins at each row, and the most by any later."""
+        num_lanes, chains = stages[number]
+        bits = [_drawn_bits(chains, some) for some in counts]
+        before = np.append(0.0, np.cumsum(np.concatenate(bits)))
+        ends = np.minimum(np.arange(num_examples) + num_lanes, num_examples)
+        drawn = before[ends] - before[:-1]
+        return drawn, np.maximum.accumulate(drawn[::-1])[::-1]
+
     number, start, bottom, share = 0, 0, stack.num_bits(), 1.0
-
-    def rows(stage):
-        return np.arange(start, min(start + stage.num_lanes, num_examples))
-
-    def drawn_bits(stage):
-        counts = count_variables(rows(stage))
-        bits = sum(chain.drawn_bits * num for chain, num in list_parts(stage.chains, counts))
-        return bits.max()
-
     while start < num_examples:
         bits = stack.num_bits()
-        for stage in stages[number + 1 :]:
-            if MARGIN * share * drawn_bits(stage) > bits - bottom:
+        for later in range(number + 1, len(stages)):
+            _, most = drawn_bits(later)
+            if MARGIN * share * most[start] > bits - bottom:
                 break
-            number += 1
-        stage = stages[number]
-        expected = drawn_bits(stage)
+            number = later
+        expected = drawn_bits(number)[0][start]
         stack.forget_lowest()
-        yield number, rows(stage)
+        yield number, rows_from(start, stages[number].num_lanes)
         if expected:
             share = (bits - 32 * (stack.lowest_words - 1)) / expected  # the first word may be empty
-        start += stage.num_lanes
+        start += stages[number].num_lanes
+
+
+def _drawn_bits(chains, counts):
+    """Returns the bits that each row draws for its largest group."""
+    return sum(chain.drawn_bits * num for chain, num in list_parts(chains, counts)).max(axis=1)
 
 
 def shrink(stages, batches, num_examples):

@@ -27,6 +27,10 @@ class Dense(keras.layers.Dense):
             flat = super().call(flat)
         return ops.reshape(flat, (-1, *x.shape[1:-1], self.units))
 
+    def quantize(self, mode, type_check=True, config=None):
+        # Keras refuses subclasses, as they might not compute what its `Dense` does.
+        super().quantize(mode, type_check=False, config=config)
+
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class DenseBlock(Layer):

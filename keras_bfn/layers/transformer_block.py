@@ -291,9 +291,6 @@ class _NeighbourDense(Dense):
         hidden = ops.matmul(ops.reshape(window, (-1, 1, length * size)), kernel)
         return hidden + ops.cast(self.bias, window.dtype)
 
-    def quantize(self, mode, type_check=True, config=None):
-        super().quantize(mode, type_check=False, config=config)
-
     def quantized_call(self, x, causal=None):
         length, size = x.shape[1:]
         grid = self._grid(length)

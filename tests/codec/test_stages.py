@@ -88,6 +88,24 @@ def test_examples_that_cost_nothing_leave_the_stack_empty_and_come_back():
     assert_array_equal(codec.decompress(data, verbose=0), x)
 
 
+@pytest.mark.parametrize("rows", ["short and long in turns", "long at the end", "long first"])
+def test_examples_of_different_lengths_take_the_bits_that_they_cost(rows):
+    """No stage begins because a short example draws little, if a long one still comes."""
+    model = constant_model(FLOW, [0.0], event_shape=(200,), allow_missing=True)
+    lengths = np.tile([2, 200], 40)
+    order = {"long at the end": 1, "long first": -1}
+    if rows in order:
+        lengths = np.sort(lengths)[:: order[rows]]
+    x = np.random.default_rng(0).integers(0, 2, (80, 200))
+    x[np.arange(200) >= lengths[:, None]] = -1
+    codec = Codec(model, num_steps=2, batch_size=8)
+    data, report = codec.compress(x, return_report=True, verbose=0)
+    nats = model.code_length(x, 2, num_repeats=4, seed=0, verbose=0)
+    loss = sum(values.sum() for values in nats.values()) / np.log(2)
+    assert report["total_bits"] - report["header_bits"] < 1.05 * loss
+    assert_array_equal(codec.decompress(data, verbose=0), x)
+
+
 @pytest.mark.parametrize("pattern", ["zeros", "ones", "blocks"])
 def test_bits_of_a_pattern_may_be_drawn_too(pattern):
     """With two classes of probability 1/2 the first examples' bits are the data themselves."""

@@ -25,6 +25,11 @@ def test_a_dense_layer_is_keras_own_with_the_same_weights(x, use_bias):
     outputs = [ops.convert_to_numpy(layer(x)) for layer in (own, kerases)]
     assert outputs[0].shape == (*x.shape[:-1], 3)
     np.testing.assert_allclose(*outputs, rtol=1e-5, atol=1e-6)
+    for layer in (own, kerases):
+        layer.quantize("int8")
+    quantized = [ops.convert_to_numpy(layer(x)) for layer in (own, kerases)]
+    np.testing.assert_allclose(*quantized, rtol=1e-5, atol=1e-6)
+    assert 0 < np.abs(quantized[0] - outputs[0]).max() < 0.1
 
 
 @pytest.mark.once

@@ -1,4 +1,4 @@
-"""Matrices of low rank beside frozen kernels."""
+"""Matrices of low rank beside frozen kernels, and kernels of eight bits."""
 
 import keras
 import numpy as np
@@ -23,11 +23,16 @@ def nats(model, x):
     return model.code_length(x, seed=0, verbose=0)["transmission"]
 
 
+def randomise(network):
+    """Some weights are zeros at first."""
+    for weight in network.trainable_weights:
+        weight.assign_add(keras.random.normal(weight.shape, stddev=0.1, seed=0))
+
+
 @pytest.mark.parametrize("make", everywhere(NETWORKS, "sequence"))
 def test_lora_trains_little_starts_from_nothing_and_is_in_the_kernels_of_a_file(make, tmp_path):
     network = make()
-    for weight in network.trainable_weights:  # some are zeros at first
-        weight.assign_add(keras.random.normal(weight.shape, stddev=0.1, seed=0))
+    randomise(network)
     model = keras_bfn.BayesianFlowNetwork(FLOW, network, seed=0)
     x = np.random.default_rng(0).integers(0, 3, (16, *model.event_shape))
     before, kernels = nats(model, x), [w for w in network.weights if w.name == "kernel"]
@@ -51,6 +56,25 @@ def test_lora_trains_little_starts_from_nothing_and_is_in_the_kernels_of_a_file(
     for layer in loaded.network.layers:
         layer.trainable = True
     assert len(loaded.trainable_weights) == len(make().trainable_weights)
+
+
+@pytest.mark.parametrize("make", everywhere(NETWORKS, "patches"))
+def test_all_kernels_but_those_of_images_convolutions_have_eight_bits(make, tmp_path):
+    network = make()
+    randomise(network)
+    model = keras_bfn.BayesianFlowNetwork(FLOW, network, seed=0)
+    x = np.random.default_rng(0).integers(0, 3, (16, *model.event_shape))
+    before = nats(model, x)
+    model.quantize("int8")
+    kernels = [weight for weight in network.weights if weight.name == "kernel"]
+    assert len(kernels) > 3
+    for kernel in kernels:
+        assert len(kernel.shape) == 4 or keras.backend.standardize_dtype(kernel.dtype) == "int8"
+    after = nats(model, x)
+    assert 0 < np.abs(after - before).mean() < 0.02 * before.mean()
+    model.save_to_preset(tmp_path)
+    loaded = keras_bfn.BayesianFlowNetwork.from_preset(tmp_path)
+    np.testing.assert_allclose(nats(loaded, x), after, rtol=1e-5)
 
 
 @pytest.mark.once
