@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_bfn import orders
 from keras_bfn._interrupts import in_turn
+from keras_bfn._keras import has_lora
 from keras_bfn._parts import check_has_event_shape, count_examples, map_parts, names_of
 from keras_bfn._typing import ArrayLike, Data, Nest, Parts, Verbose
 from keras_bfn._validation import (
@@ -143,13 +144,23 @@ class Codec:
             `"total_bits"`; and `"seconds"`.
 
         Raises:
-            ValueError: if the data do not suit the model.
+            ValueError: if the data do not suit the model, or the network has matrices of low rank
+                (`enable_lora`): saving adds them to the kernels, which changes the outputs a
+                little, so a loaded model could not decompress the file.
             CodecError: if the network's outputs are not numbers.
         """
         began = time.monotonic()
         check_bool("return_report", return_report)
         check_verbose(verbose)
         model = self.model
+        if has_lora(model.network):
+            expected = (
+                "must have no matrices of low rank, which saving adds to the kernels, so that"
+            )
+            expected += (
+                " a loaded model could not decompress the file: save and load the model first"
+            )
+            raise refusal("model", expected, model)
         x = check_data(model.flow, model.event_shape, x, allow_missing=model.allow_missing)
         num = count_examples(x)
         there = map_parts(lambda x: ~is_missing(x), x) if model.allow_missing else None

@@ -378,9 +378,12 @@ class Subwords(Tokenizer):
 
 
 def _loses(tokenizer, text, encoded):
-    """Whether a model without an unknown token leaves out characters."""
+    """Whether a model without an unknown token leaves out characters, or bytes of them."""
     if getattr(tokenizer.model, "unk_token", "") is not None:
         return False
+    decoded = tokenizer.decode(encoded.ids, skip_special_tokens=False)
+    if decoded.count("\ufffd") > text.count("\ufffd"):
+        return True  # a byte of a character has no token
     ends = np.zeros((len(text) + 1, 2), "int64")
     offsets = np.array(encoded.offsets, "int64").reshape(-1, 2)
     for i in range(2):

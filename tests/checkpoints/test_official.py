@@ -195,6 +195,19 @@ def test_learnt_positions_are_refused(tmp_path):
 
 
 @pytest.mark.once
+def test_weights_of_16_bits_are_loaded(tmp_path):
+    torch = pytest.importorskip("torch")
+    case = Case("text8")
+    whole, half = (untouched_network("text8") for _ in range(2))
+    load_official(whole, case.save(tmp_path / "whole.pt"))
+    state = {key: torch.tensor(x).bfloat16() for key, x in case.state_dict().items()}
+    torch.save(state, tmp_path / "half.pt")
+    load_official(half, tmp_path / "half.pt")
+    for one, other in zip(whole.get_weights(), half.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=2**-8, atol=1e-6)
+
+
+@pytest.mark.once
 def test_files_that_are_not_checkpoints_are_refused(tmp_path):
     torch = pytest.importorskip("torch")
     network = untouched_network("text8")

@@ -237,6 +237,21 @@ def test_characters_without_tokens_are_refused_rather_than_left_out():
         encode_prompts(subwords, "XYZ", 1, 8)
 
 
+def test_characters_of_which_a_byte_has_no_token_are_refused():
+    tokenizers = pytest.importorskip("tokenizers")
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = tokenizers.decoders.ByteLevel()
+    trainer = tokenizers.trainers.BpeTrainer(vocab_size=300, show_progress=False)
+    tokenizer.train_from_iterator(["caf\u00e9 the whale \ufffd"] * 5, trainer)
+    subwords = Subwords(tokenizer)
+    for text in ("caf\u00e9", "the whale", "\ufffd", "\u00e9\ufffd"):
+        assert subwords.decode(subwords.encode(text)) == text
+    for text in ("\u00e8", "the \u00e8 whale", "\ufffd\u00e8", "\u4e2d"):  # the first byte has
+        with pytest.raises(ValueError, match=r"Argument `text` must have tokens of the vocab"):
+            subwords.encode(text)
+
+
 def test_characters_that_a_tokenizer_removes_or_names_unknown_are_no_loss():
     tokenizers = pytest.importorskip("tokenizers")
     tokenizer, train = make_bpe()

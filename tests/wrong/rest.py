@@ -33,6 +33,24 @@ def compiled(distiller):
     return distiller
 
 
+def with_lora(network):
+    network.enable_lora(2)
+    return network
+
+
+def quantized(network):
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.Dense):
+            layer.quantize("int8")
+    return network
+
+
+def make_theirs():
+    """The paper's architecture for texts, small."""
+    flow = flows.DiscreteFlow(27, 0.75)
+    return networks.Transformer(flow, 4, 8, 1, 1, 1, positions="sinusoidal", shortcut=False)
+
+
 def samples_of(name):
     """Callbacks with wrong numbers of samples, steps or epochs."""
     return [
@@ -488,6 +506,13 @@ CALLS = {
             "model=",
         ),
         (
+            lambda t: codec.Codec(
+                BayesianFlowNetwork(FLOW, with_lora(networks.MLP(FLOW, SHAPE, 8, 1)))
+            ).compress(X),
+            "must have no matrices of low rank",
+            "model=<BayesianFlowNetwork",
+        ),
+        (
             lambda t: distillation.make_student(None),
             "must be a `keras_bfn.BayesianFlowNetwork`",
             "model=None",
@@ -504,6 +529,14 @@ CALLS = {
         ),
     ],
     "network": [
+        *(
+            (
+                lambda t, change=change: checkpoints.load_official(change(make_theirs()), "x.pt"),
+                "must have no matrices of low rank, and must not be quantized",
+                "network=<Transformer",
+            )
+            for change in (with_lora, quantized)
+        ),
         (
             lambda t: checkpoints.load_official(None, "weights.pt"),
             "must be one of the paper's architectures, at any size: a",
