@@ -41,7 +41,8 @@ def load_images(args, flow):
         ).test
         x = np.concatenate([test[i] for i in range(test.num_batches)])
     else:
-        x, _ = digits.load_held_out(args.data_type)
+        types = {2: "binary", digits.NUM_LEVELS: "discretized"}
+        x, _ = digits.load_held_out(types[flow.num_values])
     return x[: args.num_images]
 
 
@@ -165,7 +166,10 @@ def main():
     parser.add_argument("--data-dir", help="TensorFlow Datasets directory")
     parser.add_argument("--model", help="preset or .keras file; default: train on digits")
     parser.add_argument(
-        "--data-type", choices=("binary", "discrete", "discretized"), default="binary"
+        "--data-type",
+        choices=("binary", "discrete", "discretized"),
+        default="binary",
+        help="of a model to train: black and white; 17 grey levels as classes, or as bins",
     )
     parser.add_argument("--epochs", type=digits.positive, help="epochs of training on digits")
     parser.add_argument(
@@ -186,6 +190,9 @@ def main():
     else:
         model = digits.train(args.data_type, args.epochs)
         model.save(args.output / "model.keras")
+    levels = getattr(model.flow, "num_values", None)
+    if args.data == "digits" and levels not in (2, digits.NUM_LEVELS):
+        parser.error(f"--model: must be a model of digits, not of {model.flow}")
     x = load_images(args, model.flow)
     print(f"\n{len(x)} images of {args.data} on {keras.backend.backend()}: {model.flow}")
 

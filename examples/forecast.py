@@ -103,11 +103,12 @@ def main():
     rng = np.random.default_rng(0)
     series = make_series(DAYS_MADE, rng) if is_made else np.load(args.series)
     windows, num_days = cut(series, 2), 1 + args.days
-    if len(windows) < max(3, num_days):
-        parser.error("--series: must have at least four days, and more than are forecast")
     num_held_out = max(1, len(windows) // 10)
+    num_train = len(windows) - num_held_out - args.days  # no day of a forecast is trained on
+    if num_train < 1:
+        parser.error("--series: must have at least four days, and more than are forecast")
     held_out = windows[-num_held_out:]
-    model = train(windows[: -num_held_out - 1], args.epochs)  # windows overlap by a day
+    model = train(windows[:num_train], args.epochs)
 
     with model.averaged_weights():
         model.save(args.output / "model.keras")

@@ -17,7 +17,9 @@ easily. `--start` sets the first symbols of all molecules. `molecules.png` shows
 
 import argparse
 import csv
+import functools
 import gzip
+import operator
 import pathlib
 
 import keras
@@ -35,13 +37,17 @@ BATCH_SIZE, STEPS_PER_EPOCH = 64, 25
 
 def read_smiles(path):
     """Returns the distinct SMILES strings of a file, in order."""
-    open_file = gzip.open if path.suffix == ".gz" else open
-    with open_file(path, "rt", encoding="utf-8") as file:
-        if ".csv" in path.suffixes:
-            smiles = [row["SMILES"] for row in csv.DictReader(file)]
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    open_file = gzip.open if suffixes[-1:] == [".gz"] else open
+    with open_file(path, "rt", encoding="utf-8-sig") as file:
+        if ".csv" in suffixes:
+            rows = csv.DictReader(file)
+            if "SMILES" not in (rows.fieldnames or ()):
+                raise SystemExit(f"--data must have a column SMILES, not only {rows.fieldnames}")
+            smiles = [row["SMILES"].strip() for row in rows if row["SMILES"]]
         else:
             smiles = [line.split()[0] for line in file if line.strip()]
-    return list(dict.fromkeys(smiles))
+    return [text for text in dict.fromkeys(smiles) if text]
 
 
 def make_model(symbols, train, width, num_layers):
@@ -72,12 +78,12 @@ def draw_batches(tokens, rng):
 
 
 def syntax_of(symbols):
-    """Returns the guidance by syntax: balanced brackets, and ring digits in pairs."""
-    likelihood = guidance.Balanced("()", symbols)
+    """Returns the guidance by syntax: balanced brackets, and ring digits in pairs; None without."""
     digits = [symbol for symbol in "123456" if symbol in symbols.symbols]
-    for i in range(0, len(digits), 2):
-        likelihood = likelihood * guidance.Even(digits[i : i + 2], symbols)
-    return likelihood
+    rules = [guidance.Even(digits[i : i + 2], symbols) for i in range(0, len(digits), 2)]
+    if {"(", ")"} <= set(symbols.symbols):
+        rules.insert(0, guidance.Balanced("()", symbols))
+    return functools.reduce(operator.mul, rules) if rules else None
 
 
 def count_atoms(smiles):
@@ -146,8 +152,10 @@ def main():
     ways = {
         "left to right": {"order": "left_to_right"},
         "by messages": messages,
-        "guided by syntax": messages | {"guidance": syntax_of(symbols)},
     }
+    syntax = syntax_of(symbols)
+    if syntax is not None:
+        ways["guided by syntax"] = messages | {"guidance": syntax}
     drawn = []
     with model.averaged_weights():
         model.save(args.output / "model.keras")

@@ -147,6 +147,9 @@ def main():
     moons = None if args.data else TwoMoons(args.seed)
     data = np.load(args.data) if args.data else moons.simulate(args.simulations + args.checks)
     parts = {name: data[name].astype("float32") for name in ("parameters", "observation")}
+    num = min(map(len, parts.values()))
+    if args.checks >= num:
+        parser.error(f"--checks: must be less than the number of simulations, {num}")
     simulations = {name: part[: -args.checks] for name, part in parts.items()}
     held_out = {name: part[-args.checks :] for name, part in parts.items()}
     bounds = {"parameters": (data["low"], data["high"])} if "low" in data else None

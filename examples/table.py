@@ -53,6 +53,7 @@ from keras_bfn.tables.table import MOST_NAMES
 HIDDEN, BATCH_SIZE = 0.2, 64
 MOST_IMPUTED = 1000  # maximum number of held-out rows with hidden cells
 DATE_FORMATS = ("ISO8601", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y")
+NAMES = {"prefix_sep": "\0"}  # of a column of 0 and 1: of no other column
 SCORES = ["real rows", "generated rows", "mean of samples", "one sample", "column mean"]
 
 
@@ -76,7 +77,8 @@ def read_csv(path):
     codes = {name: str for name in cells if cells[name].str.match(r"0\d").any()}  # such as 00501
     df = pandas.read_csv(path, dtype=codes).replace([np.inf, -np.inf], np.nan)
     for name in df.columns[[is_text(df[name]) for name in df.columns]]:
-        df[name] = find_dates(df[name])
+        if not cells[name].str.fullmatch(r"0\d+").any():  # such as 0830, which is no year
+            df[name] = find_dates(df[name])
     left_out = [name for name in df.columns if not df[name].notna().any() or is_name(df[name])]
     return df.drop(columns=left_out), left_out
 
@@ -115,13 +117,19 @@ def columns_of(df, at_least):
 def find_rules(df, at_least):
     """Returns sentences about dates that are never before others, and have no rule yet."""
     dates = [name for name in df if df[name].dtype.kind == "M"]
+    pairs = itertools.permutations(dates, 2)
     found = []
-    for name, other in itertools.permutations(dates, 2):
+    for name, other in [pair for pair in pairs if are_comparable(df, *pair)]:
         pairs = df[[name, other]].dropna()
         is_later = len(pairs) > 0 and (pairs[name] >= pairs[other]).all()
         if is_later and not (pairs[name] == pairs[other]).all() and [name, other] not in at_least:
             found.append(f"{name} is never before {other}. To keep this: --at-least {name} {other}")
     return found
+
+
+def are_comparable(df, name, other):
+    """Whether two columns of dates both have a time zone, or neither has."""
+    return (df[name].dt.tz is None) == (df[other].dt.tz is None)
 
 
 def find_cycles(cells):
@@ -153,13 +161,13 @@ def to_numbers(df, target, columns):
     """Returns regression inputs: strings as columns of 0 and 1, dates as days, no missing cells."""
     x = df.drop(columns=target)
     x = x.assign(**{name: to_floats(x[name]) for name in x if x[name].dtype.kind in "Mm"})
-    x = pandas.get_dummies(x, dtype=float).reindex(columns=columns).astype(float)
+    x = pandas.get_dummies(x, dtype=float, **NAMES).reindex(columns=columns).astype(float)
     return x.fillna(x.mean()).fillna(0.0)
 
 
 def score(df, test, target):
     """Returns the score on `test` of a regression trained on `df`."""
-    columns = pandas.get_dummies(test.drop(columns=target)).columns
+    columns = pandas.get_dummies(test.drop(columns=target), **NAMES).columns
     x, x_test = (to_numbers(frame, target, columns) for frame in (df, test))
     if is_number(test[target]):
         learner, y, y_test = LinearRegression(), df[target], test[target]
@@ -276,7 +284,10 @@ def main():
             print_row(f"split {seed}", found)
         mean = np.mean(results, axis=0)
         print_row("mean", mean)
-        print(f"generated rows reach {100 * mean[1] / mean[0]:.1f}% of the score of real rows")
+        if mean[0] > 0:
+            print(f"generated rows reach {100 * mean[1] / mean[0]:.1f}% of the score of real rows")
+        else:
+            print(f"a regression on real rows does not predict {target}")
         folder = args.out / name.replace(" ", "_")
         write_files(folder, name, df, results, *first, facts, args)
         print(f"Wrote {folder}/: report.html, synthetic.csv, imputed.csv, model.keras")
@@ -294,8 +305,9 @@ def check_rules(at_least, tables, target):
             kinds = {df[column].dtype.kind for column in (name, other)}
             if kinds <= set("iuf"):  # an integer column with missing cells is one of floats
                 df[[name, other]] = df[[name, other]].astype("float64")
-            elif kinds != {"M"}:
-                raise SystemExit(f"--at-least must name two columns of numbers or of dates: {name}")
+            elif kinds != {"M"} or not are_comparable(df, name, other):
+                expected = "two columns of numbers, or of dates with or without a time zone"
+                raise SystemExit(f"--at-least must name {expected}. Received: {name} {other}")
             broken = df[df[name] < df[other]]
             if len(broken):
                 raise SystemExit(

@@ -12,6 +12,7 @@ from sklearn.neighbors import NearestNeighbors
 FEW_VALUES = 10  # numbers with at most so many values are classes
 MOST_CLASSES = 12  # maximum number shown separately
 NUM_PAIRS = 6
+EPOCH = pandas.Timestamp(0).as_unit("s")  # in nanoseconds, dates end in 1677
 NUM_POINTS = 400  # points in each scatter plot
 
 STYLE = pathlib.Path(__file__).with_suffix(".css").read_text()
@@ -80,7 +81,7 @@ def to_floats(series):
     """Returns numbers as floats, dates as days, and missing cells as NaN."""
     if pandas.api.types.is_datetime64_any_dtype(series):
         times = series.dt.tz_localize(None) if series.dt.tz is not None else series
-        return (times - pandas.Timestamp(0)) / pandas.Timedelta(days=1)
+        return (times - EPOCH) / pandas.Timedelta(days=1)
     return series.astype("float64")
 
 
@@ -225,7 +226,7 @@ def shower(spread):
 
 
 def _show_date(days):
-    return f"{pandas.Timestamp(0) + pandas.Timedelta(days=float(days)):%Y-%m-%d}"
+    return str(EPOCH.to_datetime64() + np.timedelta64(math.floor(days), "D"))[:10]
 
 
 def histogram(real, drawn, show, span=None, num_bins=30):

@@ -22,7 +22,8 @@ def assigned(model):
     """A context in which the averages replace the weights, which are restored on any exit.
 
     Raises:
-        ValueError: if the optimizer keeps no averages.
+        ValueError: if the optimizer keeps no averages, or averages of variables that the model no
+            longer has, because layers were quantized.
     """
     optimizer = _inner_optimizer(model)
     if not has_averages(model):
@@ -32,6 +33,11 @@ def assigned(model):
         )
     # Those that it was built for: others may be trainable now. Keras 3.15 has no public names.
     weights = optimizer._trainable_variables
+    if not set(map(id, weights)) <= set(map(id, model.variables)):
+        raise ValueError(
+            "The optimizer has averages of weights that were quantized since. Within "
+            "`averaged_weights`, save the model before it is quantized; then load and quantize it"
+        )
     averages = copy_values(optimizer._model_variables_moving_average)
     raw = copy_values(weights)
 

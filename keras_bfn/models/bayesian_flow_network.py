@@ -254,6 +254,7 @@ class BayesianFlowNetwork(Trainer):
             event_shape = self.signature.infer_event_shape(flow)
         self.event_shape = None if event_shape is None else check_event_shape(flow, event_shape)
         self._condition_dtypes = None  # unknown, unless the network is built for a condition
+        self._is_averaged = False  # whether the averages stand in the weights' place
         if inputs is not None:
             predictions.check_graph(flow, self.event_shape, times, network)
             self.built = True
@@ -601,8 +602,15 @@ class BayesianFlowNetwork(Trainer):
     def quantize(self, *args, **kwargs) -> None:
         """Quantizes the model, as in Keras, without a warning for each layer left unchanged.
 
-        Compiled programs are discarded.
+        Compiled programs are discarded. The optimizer's averaged weights are no longer available:
+        to quantize these, save the model within `averaged_weights`, load it, and quantize it.
+
+        Raises:
+            ValueError: if it is called within `averaged_weights`.
         """
+        if self._is_averaged:
+            expected = "must not be called within `averaged_weights`: save the model there, load it"
+            raise ValueError(f"`quantize` {expected}, and quantize the loaded model")
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Layer .* does not have a `quantize` method")
             super().quantize(*args, **kwargs)
@@ -616,7 +624,7 @@ class BayesianFlowNetwork(Trainer):
         Weights that are trained, loaded or assigned meanwhile are lost.
 
         Raises:
-            ValueError: if the optimizer keeps no averages.
+            ValueError: if the optimizer keeps no averages, or the model was quantized since.
 
         Example:
 
@@ -629,7 +637,11 @@ class BayesianFlowNetwork(Trainer):
         ```
         """
         with self.turn, averaging.assigned(self):
-            yield self
+            before, self._is_averaged = self._is_averaged, True
+            try:
+                yield self
+            finally:
+                self._is_averaged = before
 
     def call(self, inputs: Any, training: bool = False) -> dict[str, Any]:
         x, condition = split_condition(inputs)

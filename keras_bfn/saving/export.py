@@ -4,6 +4,7 @@ import keras
 
 from keras_bfn._backend.exports import check_format, export_program, export_saved_model
 from keras_bfn._imports import tell_to_install
+from keras_bfn._keras import layers_within
 from keras_bfn._validation import check_path, refusal
 from keras_bfn.saving.files import whole
 
@@ -47,6 +48,9 @@ def export(model, function, inputs, filepath, format):
         return
     names = None
     if format == "onnx":
+        if any(layer.quantization_mode == "int4" for layer in layers_within(model)):
+            expected = "must not be 'onnx' for kernels of four bits, whose file could not be loaded"
+            raise refusal("format", expected, format)
         names = list(program(inputs))
         with tell_to_install('ONNX needs onnxscript: `pip install "keras-bfn[export]"`'):
             import onnxscript  # noqa: F401

@@ -168,6 +168,27 @@ def test_a_model_without_averages_is_refused():
 
 
 @pytest.mark.once
+def test_averages_of_weights_that_were_quantised_since_are_refused(tmp_path):
+    model = make_averaging_model()
+    for _ in range(2):
+        model.train_on_batch(X)
+    with model.averaged_weights():
+        averages = model.get_weights()
+        with pytest.raises(ValueError, match="`quantize` must not be called within"):
+            model.quantize("int8")
+        assert_same(model.get_weights(), averages)
+        model.save(tmp_path / "averaged.keras")
+    model.quantize("int8")
+    quantized = model.get_weights()
+    with pytest.raises(ValueError, match="weights that were quantized"), model.averaged_weights():
+        pass
+    assert_same(model.get_weights(), quantized)
+    loaded = keras.saving.load_model(tmp_path / "averaged.keras")
+    loaded.quantize("int8")  # as the message says
+    assert any(weight.dtype == "int8" for weight in loaded.network.weights)
+
+
+@pytest.mark.once
 def test_averages_stay_with_their_weights_when_others_train_next(fresh):
     model = fresh()
 

@@ -374,3 +374,18 @@ def test_what_onnx_lacks_is_refused_by_name(tmp_path):
     with pytest.raises(ValueError, match=r"`format` must not be 'onnx': .*lacks.*`JointNormal`"):
         model.export(tmp_path / "step.onnx", "onnx")
     model.export(tmp_path / "step.pt2", "torch")
+
+
+@pytest.mark.once
+def test_kernels_of_eight_bits_are_exported_as_onnx_and_those_of_four_refused(tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    for mode in ("int8", "int4"):
+        network = networks.MLP(ContinuousFlow(0.1), (2,), width=8, num_blocks=1)
+        model = keras_bfn.BayesianFlowNetwork(network.flow, network)
+        model.quantize(mode)
+        if mode == "int4":
+            with pytest.raises(ValueError, match="`format` must not be 'onnx' for kernels of four"):
+                model.export(tmp_path / "step.onnx", "onnx")
+        else:
+            model.export(tmp_path / "step.onnx", "onnx")
+            onnxruntime.InferenceSession(tmp_path / "step.onnx")
