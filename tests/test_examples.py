@@ -1,5 +1,6 @@
 """The examples run to their end, print what they promise, and write their pictures."""
 
+import argparse
 import html.parser
 import importlib
 import json
@@ -130,6 +131,17 @@ def test_a_run_is_not_continued_with_other_arguments(refusal, tmp_path):
     arguments = ("--preset", "tiny", "--data", "embedded", "--output", "run")
     message = refusal(ROOT / "examples" / "text8.py", *arguments)
     assert "--output: run contains a run with another data, " in message
+
+
+@pytest.mark.once
+def test_a_model_of_grey_levels_compresses_grey_levels(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    compress = importlib.import_module("compress")
+    args = argparse.Namespace(data="digits", num_images=9)
+    for flow in (keras_bfn.flows.DiscreteFlow(2, 3.0), keras_bfn.flows.DiscretizedFlow(17)):
+        images = compress.load_images(args, flow)
+        assert images.shape == (9, 8, 8, 1)
+        assert images.max() == flow.num_values - 1
 
 
 @pytest.mark.slow
@@ -308,6 +320,22 @@ def test_a_target_that_is_none_is_refused(target, refusal, tmp_path):
     assert "--target must be one of ['x', 'day'], and not a date" in message
 
 
+@pytest.mark.once
+def test_codes_early_dates_and_times_with_zones_are_read(table_report, tmp_path):
+    table = importlib.import_module("table")
+    (tmp_path / "own.csv").write_text(
+        "time,born,made,first,x\n0830,1450-05-01,2020-01-02T00:00:00Z,01.02.2020,1\n"
+        "1745,1600-01-01,2020-02-02T00:00:00Z,13.02.2020,2\n"
+    )
+    df, _ = table.read_csv(tmp_path / "own.csv")
+    assert df["time"].tolist() == ["0830", "1745"]
+    assert [df[name].dtype.kind for name in ("born", "made", "first")] == ["M", "M", "M"]
+    assert [rule[:5] for rule in table.find_rules(df, [])] == ["first"]  # never before "born"
+    days = table_report.to_floats(df["born"])
+    assert table_report._show_date(days[0]) == "1450-05-01"
+    assert np.isfinite(table.score(df, df, "x"))
+
+
 @pytest.fixture
 def table_report(monkeypatch):
     pytest.importorskip("sklearn")
@@ -391,6 +419,27 @@ def test_a_series_of_three_days_is_refused(refusal, tmp_path):
     np.save(tmp_path / "short.npy", np.zeros(3 * 24))
     message = refusal(ROOT / "examples" / "forecast.py", "--series", "short.npy")
     assert "--series: must have at least four days" in message
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(("num_days", "days"), [(20, 1), (20, 7), (40, 7), (12, 5)])
+def test_no_day_of_a_forecast_was_trained_on(num_days, days, monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    forecast = importlib.import_module("forecast")
+    np.save(tmp_path / "days.npy", np.repeat(np.arange(num_days), 24))  # of which day it is
+    arguments = ["forecast.py", "--series", str(tmp_path / "days.npy"), "--days", str(days)]
+    monkeypatch.setattr("sys.argv", [*arguments, "--output", str(tmp_path)])
+    trained = []
+
+    def train(windows, epochs):
+        trained.extend(np.unique(windows))
+        raise InterruptedError
+
+    monkeypatch.setattr(forecast, "train", train)
+    with pytest.raises(InterruptedError):
+        forecast.main()
+    num_held_out = max(1, (num_days - 1) // 10)
+    assert trained == list(range(num_days - num_held_out - days))  # the next day is a past
 
 
 @pytest.mark.slow
@@ -500,10 +549,12 @@ def test_molecules(script, tmp_path):
     smiles = [
         x + "C" * i for x in ("O", "CC1CC1(C)", "N", "C(=O)N", "[C@@H](N)O") for i in range(6)
     ]
-    (tmp_path / "few.csv").write_text("SMILES,SPLIT\n" + "".join(f"{x},train\n" for x in smiles))
+    rows = "".join(f"{x},train\n" for x in smiles)
+    text = f"SMILES,SPLIT\n{rows},empty\n"
+    (tmp_path / "few.CSV").write_text(text, encoding="utf-8-sig")  # as spreadsheets write it
     printed = script(
         ROOT / "examples" / "molecules.py",
-        *("--data", "few.csv", "--seconds", "1", "--length", "16", "--width", "8", "--layers", "1"),
+        *("--data", "few.CSV", "--seconds", "1", "--length", "16", "--width", "8", "--layers", "1"),
         *("--samples", "8", "--sampler-steps", "2", "--start", "CC"),
     )
     assert "27 molecules of" in printed
@@ -516,6 +567,16 @@ def test_molecules(script, tmp_path):
         texts = (tmp_path / "molecules" / f"{name.replace(' ', '_')}.smi").read_text()
         assert [text[:2] for text in texts.splitlines()] == ["CC"] * 8
     assert keras.saving.load_model(tmp_path / "molecules" / "model.keras").event_shape == (16,)
+
+
+@pytest.mark.once
+def test_molecules_without_brackets_are_not_guided_by_brackets(monkeypatch):
+    pytest.importorskip("rdkit")
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    molecules = importlib.import_module("molecules")
+    assert molecules.syntax_of(keras_bfn.datasets.Symbols(["C", "O"])) is None
+    for alphabet in ("C()", "C()1", "C1"):
+        assert molecules.syntax_of(keras_bfn.datasets.Symbols(list(alphabet))) is not None
 
 
 def run_text(script, *arguments):
