@@ -150,6 +150,9 @@ def main():
     )
     sizes = " + ".join(str(len(part.examples)) for part in data)
     print(f"{sizes} pictures to train, validate and test; classes: {', '.join(classes) or 'none'}")
+    empty = [name for i, name in enumerate(classes) if i not in data.train.labels]
+    if empty:
+        parser.error(f"all pictures of {empty} are held out: these classes need more pictures")
 
     epochs = math.ceil(args.steps / data.train.num_batches)
     steps = epochs * data.train.num_batches

@@ -117,9 +117,10 @@ def columns_of(df, at_least):
 def find_rules(df, at_least):
     """Returns sentences about dates that are never before others, and have no rule yet."""
     dates = [name for name in df if df[name].dtype.kind == "M"]
-    pairs = itertools.permutations(dates, 2)
     found = []
-    for name, other in [pair for pair in pairs if are_comparable(df, *pair)]:
+    for name, other in itertools.permutations(dates, 2):
+        if not are_comparable(df, name, other):
+            continue
         pairs = df[[name, other]].dropna()
         is_later = len(pairs) > 0 and (pairs[name] >= pairs[other]).all()
         if is_later and not (pairs[name] == pairs[other]).all() and [name, other] not in at_least:

@@ -488,6 +488,20 @@ def test_a_folder_of_ones_own_is_learnt(script, tmp_path):
 
 
 @pytest.mark.once
+def test_classes_without_pictures_to_train_on_are_refused(refusal, tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    for i in range(20):
+        (tmp_path / "mine" / f"class {i}").mkdir(parents=True)
+        picture = image.fromarray(np.full((8, 8, 3), i, "uint8"))
+        picture.save(tmp_path / "mine" / f"class {i}" / "only.png")
+    message = refusal(
+        *(ROOT / "examples" / "image_folder.py", "mine", "--image-size", "8"),
+        *("--batch-size", "2", "--output", "out"),
+    )
+    assert re.search(r"all pictures of \['class \d+', .* are held out", message)
+
+
+@pytest.mark.once
 def test_pieces_of_photographs_are_learnt(brief, script, tmp_path):
     pytest.importorskip("skimage")
     printed = script(

@@ -154,12 +154,7 @@ class Codec:
         check_verbose(verbose)
         model = self.model
         if has_lora(model.network):
-            expected = (
-                "must have no matrices of low rank, which saving adds to the kernels, so that"
-            )
-            expected += (
-                " a loaded model could not decompress the file: save and load the model first"
-            )
+            expected = "must have no matrices of low rank: save and load it, which adds them up"
             raise refusal("model", expected, model)
         x = check_data(model.flow, model.event_shape, x, allow_missing=model.allow_missing)
         num = count_examples(x)
