@@ -191,11 +191,6 @@ def layers_with_kernels(network):
     return [layer for layer in layers_within(network) if hasattr(layer, "enable_lora")]
 
 
-def has_lora(network):
-    """Whether a layer of the network has matrices of low rank beside its kernel."""
-    return any(getattr(layer, "lora_enabled", False) for layer in layers_with_kernels(network))
-
-
 def changed_layers(network, policies):
     """Returns the changes of a network's layers since it was made, by the layers' numbers.
 

@@ -8,12 +8,13 @@ import functools
 import keras
 import numpy as np
 
-from keras_bfn._keras import has_lora, layers_within
+from keras_bfn._keras import layers_within
 from keras_bfn._typing import Path
 from keras_bfn._validation import refusal
 from keras_bfn.checkpoints.state_dict import StateDictReader, read_state_dict
 from keras_bfn.layers.embeddings import sinusoids
 from keras_bfn.networks import Transformer, UNet, VDMUNet
+from keras_bfn.networks.network import has_lora
 
 
 def load_official(network: keras.Layer, path: Path) -> None:

@@ -10,7 +10,6 @@ import numpy as np
 
 from keras_bfn import orders
 from keras_bfn._interrupts import in_turn
-from keras_bfn._keras import has_lora
 from keras_bfn._parts import check_has_event_shape, count_examples, map_parts, names_of
 from keras_bfn._typing import ArrayLike, Data, Nest, Parts, Verbose
 from keras_bfn._validation import (
@@ -29,6 +28,7 @@ from keras_bfn.inputs.arrays import check_data
 from keras_bfn.inputs.conditions import condition_inputs
 from keras_bfn.inputs.missing import is_missing
 from keras_bfn.models.bayesian_flow_network import BayesianFlowNetwork
+from keras_bfn.networks.network import has_lora
 from keras_bfn.orders import Order
 from keras_bfn.orders.orders import check_order
 

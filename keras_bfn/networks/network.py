@@ -227,6 +227,11 @@ def _config_of(flow):
     return map_parts(lambda part: (type(part), part.get_config()), flow)
 
 
+def has_lora(network):
+    """Whether a layer of the network has matrices of low rank beside its kernel."""
+    return any(getattr(layer, "lora_enabled", False) for layer in layers_with_kernels(network))
+
+
 def check_one_kind(flow):
     """Raises a `ValueError` unless `flow` is a `Flow`."""
     if not isinstance(flow, Flow):
