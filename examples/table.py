@@ -53,7 +53,7 @@ from keras_bfn.tables.table import MOST_NAMES
 HIDDEN, BATCH_SIZE = 0.2, 64
 MOST_IMPUTED = 1000  # maximum number of held-out rows with hidden cells
 DATE_FORMATS = ("ISO8601", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y")
-NAMES = {"prefix_sep": "\0"}  # of a column of 0 and 1: of no other column
+SEPARATOR = {"prefix_sep": "\0"}  # between column and class, so that two names never meet
 SCORES = ["real rows", "generated rows", "mean of samples", "one sample", "column mean"]
 
 
@@ -162,13 +162,13 @@ def to_numbers(df, target, columns):
     """Returns regression inputs: strings as columns of 0 and 1, dates as days, no missing cells."""
     x = df.drop(columns=target)
     x = x.assign(**{name: to_floats(x[name]) for name in x if x[name].dtype.kind in "Mm"})
-    x = pandas.get_dummies(x, dtype=float, **NAMES).reindex(columns=columns).astype(float)
+    x = pandas.get_dummies(x, dtype=float, **SEPARATOR).reindex(columns=columns).astype(float)
     return x.fillna(x.mean()).fillna(0.0)
 
 
 def score(df, test, target):
     """Returns the score on `test` of a regression trained on `df`."""
-    columns = pandas.get_dummies(test.drop(columns=target), **NAMES).columns
+    columns = pandas.get_dummies(test.drop(columns=target), **SEPARATOR).columns
     x, x_test = (to_numbers(frame, target, columns) for frame in (df, test))
     if is_number(test[target]):
         learner, y, y_test = LinearRegression(), df[target], test[target]

@@ -13,10 +13,10 @@ from keras_bfn.inference.program import LoopProgram, Program
 
 
 def make_brief(monkeypatch):
-    """Leaves of a training two steps, of a sampler's two, of a codec's one, of batches the first.
+    """Leaves two steps of a training and of a sampler, one of a codec, and the first of batches.
 
-    So does an evaluation of its batches. A teacher's paths are as many as two batches of jumps
-    need, and of two steps, too. Samples outside of bounds are drawn again once.
+    An evaluation has one batch. A teacher's paths are as many as two batches of jumps need, and
+    have two steps. Samples outside of bounds are drawn again once.
 
     What is returned has the same shape as ever.
     """
@@ -53,8 +53,8 @@ def make_brief(monkeypatch):
         return run_briefly
 
     def set_steps_briefly(self, num_steps, *guides, **options):
-        looks_are_seen = getattr(self, "keeps_trajectory", False)
-        set_steps(self, num_steps if looks_are_seen else min(num_steps, 2), *guides, **options)
+        keeps_trajectory = getattr(self, "keeps_trajectory", False)
+        set_steps(self, num_steps if keeps_trajectory else min(num_steps, 2), *guides, **options)
 
     def make_codec_briefly(self, model, num_steps=1, **kwargs):
         make_codec(self, model, 1, **kwargs)

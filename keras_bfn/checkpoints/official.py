@@ -52,7 +52,9 @@ def load_official(network: keras.Layer, path: Path) -> None:
             f"conditions. Received: network={network!r}"
         )
     if has_lora(network) or any(layer.quantization_mode for layer in layers_within(network)):
-        expected = "must have no matrices of low rank, and must not be quantized: load first"
+        expected = (
+            "must have no matrices of low rank, and must not be quantized: load the file first"
+        )
         raise refusal("network", expected, network)
     reader = StateDictReader(read_state_dict(path), f"The checkpoint '{path}'")
     _READERS[type(network)](reader, network)

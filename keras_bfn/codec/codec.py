@@ -140,8 +140,8 @@ class Codec:
             Bytes. With `return_report`, a tuple of the bytes and a dict: `"num_examples"`;
             `"bits_per_example"` and `"bits_per_variable"`, the cost of the examples that are sent
             by messages on the requested lattice, or the mean cost if none is; `"initial_bits"`, the
-            extra cost of the other examples; `"header_bits"`, including the checksum;
-            `"total_bits"`; and `"seconds"`.
+            extra cost of the other examples, negative if these are much shorter; `"header_bits"`,
+            including the checksum; `"total_bits"`; and `"seconds"`.
 
         Raises:
             ValueError: if the data do not suit the model, or the network has matrices of low rank

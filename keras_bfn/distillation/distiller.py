@@ -221,18 +221,18 @@ class Distiller(Trainer):
         # Keras would shuffle batches by a generator whose state is not saved.
         return self._fit_in_whole_steps({"x": x, "shuffle": False} | kwargs)
 
-    def evaluate(self, x: keras.utils.PyDataset, **kwargs) -> Any:
-        """Scores the jumps of an epoch. `x.epoch` stays as it is.
+    def evaluate(self, x: Any = None, *args, **kwargs) -> Any:
+        """Scores jumps. The `epoch` of `Trajectories` stays as it is.
 
         Args:
-            x: `Trajectories`.
-            **kwargs: as in `keras.Model.evaluate`.
+            x: `Trajectories`, or inputs as in a call, with their targets as `y`.
+            *args, **kwargs: as in `keras.Model.evaluate`.
 
         Returns:
             The mean loss, as in Keras.
         """
         with evaluation_of(x):
-            return super().evaluate(x, **kwargs)
+            return super().evaluate(x, *args, **kwargs)
 
     def call(self, inputs: Any, training: bool = False) -> Nest:
         student = self.student

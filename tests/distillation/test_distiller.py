@@ -323,3 +323,4 @@ def test_evaluation_is_no_epoch_of_the_paths():
     scores = [distiller.evaluate(paths, verbose=0) for _ in range(2)]
     assert paths.epoch == 1
     assert scores[0] == scores[1]
+    assert distiller.evaluate(*paths[0], verbose=0) > 0  # as arrays

@@ -58,10 +58,8 @@ def interrupt_after(seconds, call):
         signal.signal(signal.SIGALRM, before)
         if keras.backend.backend() == "torch":  # off if `torch.no_grad` itself was interrupted
             importlib.import_module("torch").set_grad_enabled(True)
-        for scope in (
-            "stateless_scope",
-            "symbolic_scope",
-        ):  # on if Keras's own exit was interrupted
+        # They are left on if Keras was interrupted while it leaves them.
+        for scope in ("stateless_scope", "symbolic_scope"):
             global_state.set_global_attribute(scope, None)
 
 

@@ -23,18 +23,19 @@ def nats(model, x):
     return model.code_length(x, seed=0, verbose=0)["transmission"]
 
 
-def randomise(network):
-    """Some weights are zeros at first."""
+def make_model(make):
+    """A model of this network with random weights, some of which are zeros at first, and data."""
+    network = make()
     for weight in network.trainable_weights:
         weight.assign_add(keras.random.normal(weight.shape, stddev=0.1, seed=0))
+    model = keras_bfn.BayesianFlowNetwork(FLOW, network, seed=0)
+    return model, np.random.default_rng(0).integers(0, 3, (16, *model.event_shape))
 
 
 @pytest.mark.parametrize("make", everywhere(NETWORKS, "sequence"))
 def test_lora_trains_little_starts_from_nothing_and_is_in_the_kernels_of_a_file(make, tmp_path):
-    network = make()
-    randomise(network)
-    model = keras_bfn.BayesianFlowNetwork(FLOW, network, seed=0)
-    x = np.random.default_rng(0).integers(0, 3, (16, *model.event_shape))
+    model, x = make_model(make)
+    network = model.network
     before, kernels = nats(model, x), [w for w in network.weights if w.name == "kernel"]
     values = [keras.ops.convert_to_numpy(kernel).copy() for kernel in kernels]
 
@@ -60,13 +61,10 @@ def test_lora_trains_little_starts_from_nothing_and_is_in_the_kernels_of_a_file(
 
 @pytest.mark.parametrize("make", everywhere(NETWORKS, "patches"))
 def test_all_kernels_but_those_of_images_convolutions_have_eight_bits(make, tmp_path):
-    network = make()
-    randomise(network)
-    model = keras_bfn.BayesianFlowNetwork(FLOW, network, seed=0)
-    x = np.random.default_rng(0).integers(0, 3, (16, *model.event_shape))
+    model, x = make_model(make)
     before = nats(model, x)
     model.quantize("int8")
-    kernels = [weight for weight in network.weights if weight.name == "kernel"]
+    kernels = [weight for weight in model.network.weights if weight.name == "kernel"]
     assert len(kernels) > 3
     for kernel in kernels:
         assert len(kernel.shape) == 4 or keras.backend.standardize_dtype(kernel.dtype) == "int8"
