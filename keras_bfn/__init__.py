@@ -23,8 +23,9 @@ from keras_bfn import simulation as simulation
 from keras_bfn import tables as tables
 from keras_bfn import testing as testing
 from keras_bfn import visualization as visualization
-from keras_bfn.inference.generation import GenerationResult as GenerationResult
 from keras_bfn.models import BayesianFlowNetwork as BayesianFlowNetwork
+from keras_bfn.models.generation import GenerationResult as GenerationResult
+from keras_bfn.orders import AnyOrderNetwork as AnyOrderNetwork
 from keras_bfn.predictions import Prediction as Prediction
 
 __version__ = "0.3.0"

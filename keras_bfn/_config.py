@@ -1,12 +1,15 @@
-"""Immutable objects with configs: the base of schedules, flows, losses and samplers."""
+"""Immutable objects, equal by value: schedules, flows, losses, samplers, orders and guidances."""
 
+import copy
+import hashlib
 import inspect
+import operator
 from typing import Any, Self
 
 import keras
 import numpy as np
 
-from keras_bfn._sameness import ByValue, key_of
+_PLAIN = {type(None), bool, int, float, complex, str, bytes}
 
 
 class _Sealed(type):
@@ -26,7 +29,7 @@ class _Sealed(type):
         return inspect.Signature(parameters)
 
 
-class Immutable(ByValue, metaclass=_Sealed):
+class Immutable(metaclass=_Sealed):
     """An object that is defined by its constructor's arguments, and never changes.
 
     A subclass keeps each argument as an attribute of the same name, as layers do. Its config and
@@ -37,10 +40,26 @@ class Immutable(ByValue, metaclass=_Sealed):
     Attributes:
         shorthands: pairs of an argument and of the one that it abbreviates. The first is not kept,
             unless a subclass does not take the second. With None, it is never kept.
+        fed: names of attributes that a compiled program receives anew at each call.
     """
 
     shorthands: tuple[tuple[str, str | None], ...] = ()
+    fed: tuple[str, ...] = ()
     _is_made = False
+
+    def traced(self, **values) -> Self:
+        """Returns a copy for a compiled program: without the attributes `fed`, or with `values`."""
+        made = copy.copy(self)
+        for name in self.fed:
+            vars(made).pop(name, None)
+        vars(made).update(values)
+        return made
+
+    def __getattr__(self, name: str) -> Any:
+        if name in type(self).fed:
+            expected = f"is not an attribute in a compiled program, whose methods take `{name}`"
+            raise AttributeError(f"`{name}` of `{type(self).__name__}` {expected} as an argument")
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __setattr__(self, name, value):
         if self._is_made:
@@ -74,6 +93,49 @@ class Immutable(ByValue, metaclass=_Sealed):
         values = {name: getattr(self, name, None) for name in argument_names(type(self))}
         told = (f"{name}={_describe(value)}" for name, value in values.items() if value is not None)
         return f"{type(self).__name__}({', '.join(told)})"
+
+
+class Same:
+    """Objects that are equal only to themselves; a key that holds them keeps them alive."""
+
+    def __init__(self, *objects):
+        self.objects = objects
+
+    def __eq__(self, other):
+        if not isinstance(other, Same):
+            return NotImplemented
+        mine, theirs = self.objects, other.objects
+        return len(mine) == len(theirs) and all(map(operator.is_, mine, theirs))
+
+    def __hash__(self):
+        return hash(tuple(map(id, self.objects)))
+
+
+def key_of(value, other=Same):
+    """Returns a hashable key, equal to that of values that are the same by value and type.
+
+    Plain values, arrays, containers of these and `Immutable` objects are compared by value: 1, 1.0
+    and True differ.
+
+    Args:
+        value: any object.
+        other: function that returns the key of any other object; by default by identity.
+    """
+    kind = type(value)
+    if kind in _PLAIN:
+        return kind, repr(value)  # nan equals itself, and -0.0 differs from 0.0
+    if isinstance(value, (np.ndarray, np.generic)) and not value.dtype.hasobject:
+        digest = hashlib.blake2b(np.ascontiguousarray(value)).digest()
+        return kind, value.dtype.str, value.shape, digest
+    if isinstance(value, Immutable):
+        return kind, key_of(vars(value), other)
+    if kind in (tuple, list):
+        return kind, *(key_of(part, other) for part in value)
+    if kind in (set, frozenset):
+        return kind, frozenset(key_of(part, other) for part in value)
+    if kind is dict:
+        return kind, *((key_of(k, other), key_of(part, other)) for k, part in value.items())
+    return other(value)
 
 
 def _describe(value):

@@ -49,12 +49,11 @@ from keras import ops
 from keras_bfn._backend.devices import scope_of
 from keras_bfn._backend.gradients import recompute
 from keras_bfn._backend.processes import process_of
-from keras_bfn._backend.traits import steps_take_values
-from keras_bfn._interrupts import restoring
 from keras_bfn._parts import map_parts
 from keras_bfn._random import start_from
 
-STEPS_TAKE_ALL = steps_take_values()  # the optimizer's variables of all weights that train
+# The steps of JAX take the optimizer's variables of all weights that train.
+STEPS_TAKE_ALL = keras.backend.backend() == "jax"
 
 
 @contextlib.contextmanager
@@ -64,9 +63,11 @@ def seeded(generator, seed):
         yield
         return
     before = ops.copy(generator.state)
-    with restoring(lambda: generator.state.assign(before)):
+    try:
         start_from(generator, seed)
         yield
+    finally:
+        generator.state.assign(before)
 
 
 def loop(seed, num_steps, predict, act, state, draw=None):

@@ -59,6 +59,11 @@ def sum_variables(x):
     return ops.sum(ops.reshape(x, (ops.shape(x)[0], -1)), axis=-1)
 
 
+def sum_counted(costs, counts):
+    """Returns the sum over the variables of each example, each by its weight or 1."""
+    return sum_variables(costs if counts is None else costs * counts)
+
+
 def count_examples(x):
     """Returns the number of examples in an array, or in the arrays of a dict."""
     return len(keras.tree.flatten(x)[0])

@@ -9,8 +9,7 @@ from keras import ops
 from keras_bfn._keras import in_order_of
 from keras_bfn._parts import check_names, describe, map_parts, names_of, sum_parts, sum_variables
 from keras_bfn._validation import mismatch, refusal
-from keras_bfn.flows.flow import Flow, expand
-from keras_bfn.networks.network import check_same_flow, make_symbolic_inputs
+from keras_bfn.networks.network import check_same_flow
 
 
 class Prediction(NamedTuple):
@@ -40,59 +39,35 @@ class Prediction(NamedTuple):
     params: Any
 
 
-def input_distribution(flow, s, t, mask=None, known=None, has_own_times=False, causal=None):
+class State(NamedTuple):
+    """How much the receiver knows of each example when the network is asked.
+
+    Attributes:
+        t: the time, `(batch,)`.
+    """
+
+    t: Any
+
+
+def input_distribution(flow, s, t, observed=None):
     """Returns the time, evidence and theta for a network, in float32, for data of one kind.
 
     Args:
         flow: a `keras_bfn.flows.Flow`.
         s: evidence, `(batch, *event_shape, flow.embedding_size)`.
-        t: time, `(batch,)`, or for each variable, `(batch, *event_shape)`.
-        mask: bool, `(batch, *event_shape)`: which variables are observed. By default all are.
-        known: bool, `(batch, *event_shape)`: which variables are known for sure, by evidence
-            `flow.known_evidence`. By default none.
-        has_own_times: bool. Whether to return a time for each variable: 1 if it is known, 0 if it
-            is not observed.
-        causal: bool, `(batch,)`: where each variable is predicted from those before it. There, a
-            joint prior must not reveal anything about unobserved variables. By default nowhere.
+        t: time, `(batch,)`.
+        observed: bool, `(batch, *event_shape)`: which variables are observed. By default all are.
 
     Returns:
         The tuple of the time, the evidence and the parameters theta of the input distribution. For
-        unobserved variables, evidence and theta are those before the first message; for known ones,
-        the evidence is the noiseless one at t = 1.
+        unobserved variables, evidence and theta are those before the first message.
     """
     s = ops.convert_to_tensor(s, dtype="float32")
     t = ops.convert_to_tensor(t, dtype="float32")
     beta = flow.schedule.beta(t)
-    if known is not None:
-        beta = ops.where(known, flow.known_accuracy(), expand(beta, known))
-    if mask is None:
-        theta = flow.input_params(s, beta)
-    else:
-        mask = ops.cast(mask, "bool")
-        heard = flow.hear(s, beta, mask)
-        if causal is not None:
-            apart = Flow.hear(flow, s, beta, mask)
-            heard = (ops.where(expand(causal, a), a, b) for a, b in zip(apart, heard, strict=True))
-        s, theta = heard
-    if known is not None:
-        # Their time is 1, and output distributions depend on both evidence and time.
-        share = flow.schedule.beta(1.0) / flow.known_accuracy()
-        s = ops.where(known[..., None], share * s, s)
-    if has_own_times:
-        t = ops.broadcast_to(expand(t, s[..., 0]), ops.shape(s)[:-1])
-        t = t if known is None else ops.where(known, 1.0, t)
-        if mask is not None:
-            # A joint prior has filled in evidence of the accuracy `beta`, not that at t = 0.
-            t, s = ops.where(mask, t, 0.0), ops.where(mask[..., None], s, 0.0)
-    return t, s, theta
-
-
-def predict(model, state, x, condition=None, training=False, mask=None):
-    """Returns predictions from evidence drawn about data in a `keras_bfn.inputs.states.State`."""
-    s = model.sample_evidence(x, state.t, state.known)
-    return model.predict_params(
-        s, state.t, condition, training, mask, known=state.known, causal=state.causal
-    )
+    if observed is None:
+        return t, s, flow.input_params(s, beta)
+    return t, *flow.hear(s, beta, ops.cast(observed, "bool"))
 
 
 def output_distributions(flow, predictions):
@@ -111,39 +86,13 @@ def count_unknown(predictions):
     return sum_parts(map_parts(unknown, predictions))
 
 
-def nats_per_example(loss, flow, x, predictions, seed, counts=None, messages=None, told=None):
-    """Returns the cost of examples by a loss: `(batch,)`, or a dict of that for each part.
-
-    Args:
-        loss: a `keras_bfn.losses.BFNLoss`.
-        flow: the flow, or a dict of flows.
-        x: data, or a dict of the parts' data.
-        predictions: a `keras_bfn.Prediction` for evidence about `x`, or a dict of them.
-        seed: the `SeedGenerator` of losses that draw random numbers.
-        counts: the weight of each variable, shaped as `x`; by default 1.
-        messages, told: as in `keras_bfn.inputs.states.State`, if variables are known or coded
-            directly.
-    """
-
-    def cost(flow, x, prediction, counts, messages, told):
-        nats = loss(flow, x, prediction, seed)
-        if messages is not None:
-            # Masked first: an infinite loss times 0 would be NaN.
-            nats = ops.where(messages > 0, nats, 0.0) * messages
-        if told is not None and flow.can_be_told:
-            output = flow.output_distribution(prediction.params, prediction.s, prediction.t)
-            nats = nats - ops.where(told > 0, output.log_prob(x), 0.0) * told
-        return sum_variables(nats if counts is None else nats * counts)
-
-    return map_parts(cost, flow, x, predictions, counts, messages, told)
-
-
 class Signature:
     """The inputs that a network takes, determined when a model is made of it.
 
     Args:
         network: a Keras model or layer.
         allow_missing: bool or None, as in a model.
+        names: the names of the inputs that the model gives.
 
     Attributes:
         inputs: the symbolic inputs of a functional model, by name; None for a network that declares
@@ -151,22 +100,19 @@ class Signature:
         condition: the symbolic condition, or a dict of them; None if none is declared.
         conditional: whether the network takes a condition; None if it does not declare its inputs.
         allow_missing: as in a model, by default whether the network declares a mask.
-        takes_mask: whether the network takes a mask; if it does not declare its inputs, whether
-            variables may be missing.
-        takes_causal: whether the network takes `"causal"`, which says where it must read sequences
-            from left to right only.
-        takes_jumps: whether the network takes `"t_next"`, the time at which a jump arrives; if it
-            does not declare its inputs, whether it has a true attribute `jumps`.
+        optional: the set of the names of further inputs that the network takes. A network that
+            does not declare its inputs takes a mask if variables may be missing, and `"t_next"` if
+            it has a true attribute `jumps`.
 
     Raises:
-        ValueError: if it is not a layer, declares inputs that no model gives, or `allow_missing` is
-            neither a bool nor None, or false for a network that takes a mask.
+        ValueError: if it is not a layer, declares inputs that the model does not give, or
+            `allow_missing` is neither a bool nor None, or false for a network that takes a mask.
     """
 
-    def __init__(self, network, allow_missing):
+    def __init__(self, network, allow_missing, names):
         if not isinstance(network, keras.Layer):
             raise refusal("network", "must be a Keras model or layer", network)
-        self.inputs = _symbolic_inputs(network)
+        self.inputs = _symbolic_inputs(network, names)
         signature = inspect.signature(network.call)
         _, *others = signature.parameters.values()
         if any(
@@ -177,16 +123,16 @@ class Signature:
         declared = self.inputs or {}
         self.condition = declared.get("condition")
         self.conditional = None if self.inputs is None else "condition" in declared
-        self.takes_causal, has_mask = "causal" in declared, "mask" in declared
-        jumps = bool(getattr(network, "jumps", False))
-        self.takes_jumps = jumps if self.inputs is None else "t_next" in declared
         is_known = allow_missing is None or isinstance(allow_missing, bool)
-        if not is_known or (has_mask and allow_missing is False):
+        if not is_known or ("mask" in declared and allow_missing is False):
             mask = "not False for a network that takes a 'mask'"
             expected = f"must be True, False or None, and {mask}"
             raise refusal("allow_missing", expected, allow_missing)
-        self.allow_missing = has_mask if allow_missing is None else allow_missing
-        self.takes_mask = self.allow_missing if self.inputs is None else has_mask
+        self.allow_missing = "mask" in declared if allow_missing is None else allow_missing
+        self.optional = set(declared) - {"theta", "t", "condition"}
+        if self.inputs is None:
+            self.optional |= {"mask"} if self.allow_missing else set()
+            self.optional |= {"t_next"} if getattr(network, "jumps", False) else set()
         self._is_nested = any(isinstance(x, dict) for x in declared.values())
 
     def infer_event_shape(self, flow):
@@ -202,11 +148,6 @@ class Signature:
                 f"The network takes {takes} condition. Received: {came} condition in `{name}`"
             )
 
-    def make_symbolic_inputs(self, flow, event_shape, times):
-        """Returns symbolic inputs of the network, but for its condition."""
-        takes = self.takes_mask, self.takes_causal, self.takes_jumps
-        return make_symbolic_inputs(flow, event_shape, times, *takes)
-
     def call(self, network, inputs, training=False):
         """Returns the network's output in float32, for a dict of its inputs.
 
@@ -219,34 +160,33 @@ class Signature:
         return map_parts(ops.cast, outputs, "float32")
 
 
-def _symbolic_inputs(network):
+def _symbolic_inputs(network, names):
     # Once called, a subclassed model also has `input`, but not `inputs`.
     inputs = getattr(network, "inputs", None) if isinstance(network, keras.Model) else None
     leaves = keras.tree.flatten(inputs)
     if not leaves or not all(isinstance(leaf, keras.KerasTensor) for leaf in leaves):
         return None
     inputs = network.input
-    names = set(inputs) if isinstance(inputs, dict) else set()
-    if not {"theta", "t"} <= names <= {"theta", "t", "condition", "mask", "causal", "t_next"}:
-        names = sorted(names) if names else type(inputs).__name__
-        expected = (
-            "must take a dict of 'theta' and 't', and optionally 'condition', 'mask' (the observed "
-            "variables), 'causal' (whether each position may depend only on those before it) and "
-            "'t_next' (the time at which a jump arrives)"
-        )
-        raise mismatch("network", expected, f"a network that takes {names}")
+    found = set(inputs) if isinstance(inputs, dict) else set()
+    if not {"theta", "t"} <= found <= set(names):
+        found = sorted(found) if found else type(inputs).__name__
+        optional = ", ".join(repr(name) for name in names if name not in ("theta", "t"))
+        expected = f"must take a dict of 'theta' and 't', and optionally of {optional}"
+        causal = ". 'causal' is for `keras_bfn.AnyOrderNetwork`" if "causal" in found else ""
+        raise mismatch("network", expected, f"a network that takes {found}{causal}")
     return inputs
 
 
-def check_graph(flow, event_shape, times, network):
+def check_graph(flow, event_shape, time_shape, network):
     """Raises a `ValueError` if a functional model does not suit the flow."""
     inputs = network.input
     _check_shapes("take 'theta' as", flow, event_shape, "theta_size", inputs["theta"])
     t = keras.tree.map_structure(lambda t: tuple(t.shape[1:]), inputs["t"])
-    expected = map_parts(tuple, event_shape) if times == "variables" else ()
+    expected = map_parts(tuple, time_shape or ())
     if t != expected:
-        expected = f"must take 't' of shape {expected} for each example, for times={times!r}"
-        raise mismatch("network", expected, f"a network that takes {t}")
+        expected = f"must take 't' of shape {expected} for each example"
+        advice = "Networks with times='variables' are for `keras_bfn.AnyOrderNetwork`"
+        raise mismatch("network", f"{expected}. {advice}", f"a network that takes {t}")
     check_outputs(flow, event_shape, network.output)
     check_same_flow("network", network, flow)
 

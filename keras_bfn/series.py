@@ -21,8 +21,8 @@ from keras_bfn._validation import (
     to_numpy,
 )
 from keras_bfn.flows import Flow
-from keras_bfn.inference.generation import refuse_details
 from keras_bfn.models import BayesianFlowNetwork
+from keras_bfn.models.generation import refuse_details
 from keras_bfn.samplers import Sampler
 from keras_bfn.tables import frames
 

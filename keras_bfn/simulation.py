@@ -12,11 +12,11 @@ from keras_bfn._typing import Array
 from keras_bfn._validation import check_int, check_numbers, refusal, to_numpy
 from keras_bfn.flows import Flow
 from keras_bfn.flows.scaling import FINEST, ROUNDING
-from keras_bfn.inference.generation import refuse_details
-from keras_bfn.inference.program import check_batch_size
 from keras_bfn.inputs.missing import is_missing
-from keras_bfn.inputs.states import KINDS
-from keras_bfn.models import BayesianFlowNetwork
+from keras_bfn.models.generation import refuse_details
+from keras_bfn.models.programs import check_batch_size
+from keras_bfn.orders import AnyOrderNetwork
+from keras_bfn.orders.states import KINDS
 from keras_bfn.samplers import Sampler
 
 SIGMA_1 = 0.002  # relative to half the range: posteriors are often much narrower than the prior
@@ -24,14 +24,14 @@ EDGE = 0.1  # margin beyond bounds, from which samples are drawn again; clipping
 ATTEMPTS = 10  # at drawing samples within the bounds; those still outside are then reflected
 OF_EACH_SAMPLE = {"condition", "guidance", "latents", "lengths"}  # arguments of `generate`
 MARGIN = 0.5  # margin beyond the simulated range, as real observations may lie there
-ORDERS = {"together": 0.1, "given": 0.3}
+STATES = {"together": 0.1, "given": 0.3}
 SHARE_OBSERVED = 0.6  # fraction of the training examples: most users need the posterior
 BATCH_SIZE = 1024
 MOST_CLASSES = 1024
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
-class SimulationModel(BayesianFlowNetwork):
+class SimulationModel(AnyOrderNetwork):
     """A joint model of parameters and observations, for simulation-based inference.
 
     It learns from a dict of arrays, such as `"parameters"` sampled from a prior and the
@@ -40,7 +40,7 @@ class SimulationModel(BayesianFlowNetwork):
     given nothing, the joint distribution.
 
     Args:
-        flow, network, **kwargs: as in `keras_bfn.BayesianFlowNetwork`, with `times="variables"`.
+        flow, network, **kwargs: as in `keras_bfn.AnyOrderNetwork`.
             `make_model` chooses them from simulations.
         bounds: as in `make_model`. `sample` draws samples that lie outside again, up to ten times;
             then, or with a condition, guidance, latents or lengths, it reflects them.
@@ -126,10 +126,10 @@ class SimulationModel(BayesianFlowNetwork):
         x = to_numpy(x, name)
         return x.astype("float32") if x.dtype.kind in "iu" else x
 
-    def log_prob(
+    def log_likelihood(
         self,
         x: Mapping[str, Any],
-        given: Collection[str] | None = None,
+        known: Collection[str] | None = None,
         num_repeats: int = 100,
         **options,
     ) -> Array:
@@ -140,7 +140,7 @@ class SimulationModel(BayesianFlowNetwork):
 
         Args:
             x: a dict of all parts, arrays of shape `(num, *event_shape)`.
-            given: name or names of the parts that are given; the others are scored. With
+            known: name or names of the parts that are known; the others are scored. With
                 `"observation"`, the result is the log density of the posterior.
             num_repeats: int. The number of times at which each example is scored. More repeats
                 lower the noise.
@@ -155,7 +155,7 @@ class SimulationModel(BayesianFlowNetwork):
             ValueError: if the data do not suit the model, or an argument is out of its range.
         """
         own, impossible = {"batch_size": BATCH_SIZE, "verbose": 0}, False
-        given = [given] if isinstance(given, str) else given
+        known = [known] if isinstance(known, str) else known
         if isinstance(x, Mapping):
             x = {name: self._to_floats(name, part) for name, part in x.items()}
         for name, bounds in (self.bounds or {}).items():
@@ -165,11 +165,11 @@ class SimulationModel(BayesianFlowNetwork):
             has_examples = part.ndim > 0 and part.shape[1:] == self.event_shape[name]
             if not has_examples or part.dtype.kind != "f":
                 continue
-            if name in (given or ()):
+            if name in (known or ()):
                 _check_inside(f"x[{name!r}]", part, bounds)
             impossible = impossible | _any_outside(part, bounds)
             x = {**x, name: np.where(_outside(part, bounds), np.float32(bounds[0]), part)}
-        nats = self.code_length(x, num_repeats=num_repeats, given=given, **{**own, **options})
+        nats = self.code_length(x, num_repeats=num_repeats, known=known, **{**own, **options})
         return np.where(impossible, -np.inf, -(nats["transmission"] + nats["reconstruction"]))
 
     def _draw_again(self, samples, given, num_steps, sampler, options):
@@ -257,21 +257,19 @@ def make_model(
     if not set(bounds or ()) <= set(simulations):
         raise refusal("bounds", f"must name some of {list(simulations)}", bounds)
     bounds = {name: _check_bounds(name, b, simulations[name]) for name, b in (bounds or {}).items()}
-    # In the model's `orders`, the name of a state of training would mean that state.
+    # In the model's `states`, the name of a kind of state would mean that kind.
     named = [name for name in simulations if name not in KINDS and len(simulations) > 1]
     if observed is not None and not (isinstance(observed, str) and observed in named):
         expected = f"must be one of {named}, or None, such as for several observed parts"
         named_so = "No observed part may be named like a state of training"
         raise refusal("observed", f"{expected}. {named_so}", observed)
-    orders = ORDERS if observed is None else ORDERS | {observed: SHARE_OBSERVED}
+    states = STATES if observed is None else STATES | {observed: SHARE_OBSERVED}
     flow = {name: _make_flow(name, x, bounds.get(name)) for name, x in simulations.items()}
     shapes = {name: x.shape[1:] for name, x in simulations.items()}
     network = networks.MultiPart(
         flow, shapes, width, num_blocks, mixer="mlp", dropout=dropout, times="variables"
     )
-    return SimulationModel(
-        flow, network, bounds, times="variables", orders=orders, allow_missing=True, seed=seed
-    )
+    return SimulationModel(flow, network, bounds, states=states, allow_missing=True, seed=seed)
 
 
 def _check_part(name, x):

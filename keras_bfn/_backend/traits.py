@@ -11,11 +11,6 @@ def backend_version():
     return f"{backend} {sys.modules[backend].__version__}"
 
 
-def steps_take_values():
-    """Whether compiled steps destroy the values of the variables passed to them."""
-    return keras.backend.backend() == "jax"
-
-
 def compiles_gradients_of_scans():
     """Whether programs with gradients of `ops.scan` compile; they do not with TensorFlow's XLA."""
     return keras.backend.backend() != "tensorflow"
@@ -25,12 +20,3 @@ def is_data_loader(x):
     """Whether `x` is a `torch.utils.data.DataLoader`, which every backend accepts."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(x, torch.utils.data.DataLoader)
-
-
-def untraced(function):
-    """Returns a function that `torch.compile` calls as it is. It traces what the function calls."""
-    if keras.backend.backend() != "torch":
-        return function
-    import torch
-
-    return torch.compiler.disable(function, recursive=False)

@@ -11,14 +11,13 @@ from keras_bfn._parts import check_part, pick_part
 from keras_bfn._typing import Array, ArrayLike, Parts, Path
 from keras_bfn._validation import check_int, check_path, check_seed, refusal
 from keras_bfn.flows import Flow
-from keras_bfn.inference.text import text_part
 from keras_bfn.inputs.conditions import condition_inputs
 from keras_bfn.models import averaging
-from keras_bfn.orders import Order
-from keras_bfn.orders.orders import check_order
+from keras_bfn.orders import AnyOrderNetwork, Order
+from keras_bfn.orders.any_order_network import check_order
 from keras_bfn.samplers import Sampler
-from keras_bfn.samplers.samplers import sampler_for
 from keras_bfn.saving.files import write_atomically
+from keras_bfn.text import text_part
 from keras_bfn.visualization.grid import import_pillow, join_images, to_pillow
 
 
@@ -57,7 +56,7 @@ class _Samples(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         pick_part(self.part, self.source.flow)
-        sampler_for(self.source, self.sampler)
+        self.source.get_sampler(self.sampler)
         check_order(self.source, self.order)
         condition_inputs(self.source, self.condition, self.num_samples)
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -77,7 +76,9 @@ class _Samples(keras.callbacks.Callback):
         model, is_averaged = self.source, averaging.has_averages(self.model)
         averages = averaging.assigned(self.model) if is_averaged else contextlib.nullcontext()
         with model.turn, averages:
-            options = {"order": self.order, "condition": self.condition, "seed": self.seed}
+            options = {"condition": self.condition, "seed": self.seed}
+            if isinstance(model, AnyOrderNetwork):
+                options["order"] = self.order
             sizes = self.num_samples, self.num_steps
             samples = model.generate(*sizes, self.sampler, **options, verbose=0)
         self.write(*pick_part(self.part, model.flow, samples), epoch + 1)

@@ -40,8 +40,8 @@ def push(chains, stack, x, expect):
     """
     n = of_any_part(chains).num_steps
     s = map_parts(lambda chain, x: chain.pop_evidence(stack, n, chain.channel.embed(x)), chains, x)
-    for chain, values, told in list_parts(chains, x, expect(s, n)):
-        expectation(chain.channel, told).push(stack, values)
+    for chain, values, prediction in list_parts(chains, x, expect(s, n)):
+        expectation(chain.channel, prediction).push(stack, values)
     for i in range(n, 0, -1):
         before = map_parts(lambda chain, s, i=i: chain.pop_evidence(stack, i - 1, s), chains, s)
         for chain, *seen in list_parts(chains, before, s, expect(before, i - 1)):
@@ -62,8 +62,9 @@ def pop(chains, stack, shape, expect):
         )
         for chain, *seen in list_parts(chains, before, s):
             chain.push_evidence(stack, i - 1, *seen)
-    told = expect(s, n)
-    x = map_parts(lambda chain, told: expectation(chain.channel, told).pop(stack), chains, told)
+    prediction = expect(s, n)
+    expected = map_parts(lambda chain, one: expectation(chain.channel, one), chains, prediction)
+    x = map_parts(lambda one: one.pop(stack), expected)
     for chain, evidence, values in list_parts(chains, s, x):
         chain.push_evidence(stack, n, evidence, chain.channel.embed(values))
     return x
@@ -124,16 +125,16 @@ class Chain:
         if i:
             stack.push_near(evidence, *self._drawn(i, given))
 
-    def push_message(self, stack, i, before, after, told):
+    def push_message(self, stack, i, before, after, prediction):
         """Pushes s_i, given s_(i-1) and the prediction."""
-        expected = expectation(self.channel, told)
+        expected = expectation(self.channel, prediction)
         values = expected.pop_posterior(stack, after - before, self.gained[i])
         stack.push_anywhere(after, *self._received(i, before, values))
         expected.push(stack, values)
 
-    def pop_message(self, stack, i, before, told):
+    def pop_message(self, stack, i, before, prediction):
         """Pops what `push_message` pushed."""
-        expected = expectation(self.channel, told)
+        expected = expectation(self.channel, prediction)
         values = expected.pop(stack)
         after = stack.pop_anywhere(*self._received(i, before, values))
         expected.push_posterior(stack, values, after - before, self.gained[i])

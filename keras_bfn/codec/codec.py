@@ -9,7 +9,6 @@ import keras
 import numpy as np
 
 from keras_bfn import orders
-from keras_bfn._interrupts import in_turn
 from keras_bfn._parts import check_has_event_shape, count_examples, map_parts, names_of
 from keras_bfn._typing import ArrayLike, Data, Nest, Parts, Verbose
 from keras_bfn._validation import (
@@ -28,9 +27,10 @@ from keras_bfn.inputs.arrays import check_data
 from keras_bfn.inputs.conditions import condition_inputs
 from keras_bfn.inputs.missing import is_missing
 from keras_bfn.models.bayesian_flow_network import BayesianFlowNetwork
+from keras_bfn.models.trainer import in_turn
 from keras_bfn.networks.network import has_lora
 from keras_bfn.orders import Order
-from keras_bfn.orders.orders import check_order
+from keras_bfn.orders.any_order_network import check_order
 
 MOST_DEFAULT_LANES = 64
 MOST_UNASKED_STEPS = 1000  # the most steps of a file that a codec with fewer decodes
@@ -169,18 +169,18 @@ class Codec:
         }
         protocol = Protocol(model, self.order, header, condition, there)
         initial = np.concatenate([_data_word(x), protocol.initial])
-        stack = Stack(initial, ends=protocol.is_told)
+        stack = Stack(initial, ends=protocol.without_messages)
         progress, numbers = _progress(num, verbose), []
         for num_coded, number in protocol.encode(stack, x):
             numbers.append(number)
             progress.add(num_coded)
-        batches = None if protocol.is_told else np.bincount(numbers).tolist()
+        batches = None if protocol.without_messages else np.bincount(numbers).tolist()
         words = stack.words()
         # Initial words that were never popped are not stored, because the seed determines them. Two
         # words are the coder's state, and no file may have more than 32 lanes for each word, even
         # if all variables are missing.
         num_kept = max(math.ceil(header["batch_size"] / 32), len(words) - stack.fewest_words + 2)
-        num_undrawn = 0 if protocol.is_told else max(0, len(words) - num_kept - 1)
+        num_undrawn = 0 if protocol.without_messages else max(0, len(words) - num_kept - 1)
         header |= {
             "dtype": map_parts(lambda x: x.dtype.name, x),
             "order": pack_order(self.order),
@@ -248,8 +248,8 @@ class Codec:
             why = "do not match the model's `allow_missing` or its parts"
             raise CodecError(f"The file's masks of observed variables {why}")
         # One null condition serves all examples: a file may claim to have any number of them.
-        num_told = 1 if condition is None else count
-        condition, condition_digest = self._condition(condition, num_told)
+        num_conditions = 1 if condition is None else count
+        condition, condition_digest = self._condition(condition, num_conditions)
         if header["condition"] != condition_digest:
             raise CodecError("The file was made with another condition, or without one")
         differences = fingerprints.differences(header["environment"])
@@ -267,7 +267,7 @@ class Codec:
         try:
             undrawn = protocol.initial[: header["undrawn_words"]]
             words = np.concatenate([payload[:1], undrawn, payload[1:]])
-            stack = Stack(words, ends=protocol.is_told)
+            stack = Stack(words, ends=protocol.without_messages)
             for batch in protocol.decode(stack, header["batches"]):
                 examples.append(batch)
                 progress.add(count_examples(batch))
@@ -284,8 +284,8 @@ class Codec:
 
     def _condition(self, condition, num):
         """Returns the network's conditions, and the digest of those given, None if none were."""
-        told = condition_inputs(self.model, condition, num).get("condition")
-        return told, None if condition is None else fingerprints.of_array(told)
+        found = condition_inputs(self.model, condition, num).get("condition")
+        return found, None if condition is None else fingerprints.of_array(found)
 
 
 def _data_word(x):

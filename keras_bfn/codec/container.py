@@ -101,9 +101,9 @@ def write(header, words):
         CodecError: if `read` would refuse the header.
     """
     _check_header(header)
-    told = {name: header[name] for name in ENTRIES if header[name] != DEFAULTS[name]}
+    written = {name: header[name] for name in ENTRIES if header[name] != DEFAULTS[name]}
     prints = (bytes.fromhex(header[name]) for name in FINGERPRINTS)
-    packed = pack_header(json.dumps(told, separators=(",", ":")).encode())
+    packed = pack_header(json.dumps(written, separators=(",", ":")).encode())
     payload = np.asarray(words, "<u4").tobytes().rstrip(b"\0")
     return seal(PREFIX.pack(MAGIC, VERSION, *prints) + packed + payload)
 

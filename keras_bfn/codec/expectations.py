@@ -23,15 +23,17 @@ MOST_SURPRISE = 9.0
 FARTHEST_LOCATION = 1e3
 
 
-def expectation(channel, told):
+def expectation(channel, prediction):
     """Returns the `Expectation`, or the `Bins`, of a channel and a prediction.
 
     Args:
         channel: a `keras_bfn.flows.channels.Line`, or a similar channel.
-        told: the prediction: float array of log probabilities, `(..., K)`; or a dict of a
+        prediction: the prediction: float array of log probabilities, `(..., K)`; or a dict of a
             discretised normal distribution's `"location"` and `"std"`, `(...)`.
     """
-    return Bins(channel, **told) if isinstance(told, dict) else Expectation(channel, told)
+    if isinstance(prediction, dict):
+        return Bins(channel, **prediction)
+    return Expectation(channel, prediction)
 
 
 class Expectation:

@@ -9,7 +9,8 @@ from keras_bfn._parts import list_parts, map_parts
 from keras_bfn.codec.errors import CodecError
 from keras_bfn.codec.receiver import Receiver
 from keras_bfn.codec.stages import NUM_STARTING_STAGES, grow, list_stages, shrink
-from keras_bfn.orders.orders import check_order, order_noise
+from keras_bfn.orders.any_order_network import check_order
+from keras_bfn.orders.orders import number_of_variables
 
 ORDERS = (orders.Blocks, orders.Groups, orders.LeftToRight, orders.Random)  # which files can name
 
@@ -38,15 +39,18 @@ class Protocol:
     def __init__(self, model, order, header, condition, there):
         order, self.count, size = check_order(model, order), header["count"], header["batch_size"]
         model.build_for(map_parts(lambda shape: (size, *shape), model.event_shape), condition)
-        self.is_told = bool(np.all(order.told))
-        num_steps = 0 if self.is_told else header["num_steps"]
+        self.without_messages = bool(np.all(order.coded_directly))
+        num_steps = 0 if self.without_messages else header["num_steps"]
         stages = list_stages(model.flow, num_steps, header["resolution"], size)
-        self.stages = stages[-1:] if self.is_told else stages
-        noise = order_noise(model, order, self.count, header["seed"])
+        self.stages = stages[-1:] if self.without_messages else stages
+        noise = None
+        if order.is_random:
+            rng = np.random.default_rng(header["seed"])
+            noise = rng.random((self.count, number_of_variables(model.event_shape)), "float32")
         given = condition, there, order, noise
         self.receivers = [Receiver(model, *stage, *given) for stage in self.stages]
         self.initial, self.start = np.ones(0, "uint32"), None
-        if not self.is_told:
+        if not self.without_messages:
             num_lanes, chains = self.stages[-1]
             num_words = sum(
                 chain.initial_words(num_lanes * math.prod(shape))
@@ -58,7 +62,7 @@ class Protocol:
     def encode(self, stack, x):
         """Pushes all examples; yields the number of examples, and the stage, of each batch."""
         batches = self.even_batches()
-        if not self.is_told:
+        if not self.without_messages:
             batches = grow(self.stages, stack, self.count, self.receivers[0].count_variables)
         for number, rows in batches:
             if self.start is None and number >= NUM_STARTING_STAGES:
@@ -70,7 +74,7 @@ class Protocol:
     def decode(self, stack, batches):
         """Pops what `encode` pushed; yields arrays of examples, the last batch first."""
         backwards = reversed(self.even_batches())
-        if not self.is_told:
+        if not self.without_messages:
             backwards = shrink(self.stages, batches, self.count)
         for number, rows in backwards:
             yield self.receivers[number].pop(stack, rows)
@@ -86,7 +90,7 @@ class Protocol:
         Raises:
             CodecError: if these batches do not hold `count` examples.
         """
-        if self.is_told:
+        if self.without_messages:
             return self.receivers[0].probe()
         batches = batches or [0]
         shrink(self.stages, batches, self.count)

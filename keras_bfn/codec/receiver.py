@@ -16,9 +16,9 @@ from keras_bfn.codec.chain import pop, push, without_messages
 from keras_bfn.codec.errors import CodecError
 from keras_bfn.distributions import DiscretizedNormal
 from keras_bfn.flows.channels import Line
-from keras_bfn.inference.program import Program, round_up
 from keras_bfn.inputs.missing import fill_missing
-from keras_bfn.orders.orders import is_in_one_pass
+from keras_bfn.models.programs import Program, round_up
+from keras_bfn.orders.programs import is_in_one_pass
 from keras_bfn.predictions import output_distributions
 
 
@@ -31,14 +31,14 @@ class OutputProgram(Program):
     Call arguments:
         inputs: dict of `"s"`, the evidence, `(batch, *event_shape, embedding_size)`, or a dict of
             the parts'; `"t"`, `(batch,)` or for each variable; for conditional models,
-            `"condition"`, `(batch, ...)`; if variables may be missing, `"there"`; and `"known"` and
-            `"causal"`, as `predict_params` takes them.
+            `"condition"`, `(batch, ...)`; if variables may be missing, `"observed"`; and `"known"`
+            and `"causal"`, as `predict_params` takes them.
     """
 
     def call(self, inputs):
-        seen = inputs["s"], inputs["t"], inputs.get("condition")
-        told = {name: inputs.get(name) for name in ("known", "causal")}
-        predictions = self.model.predict_params(*seen, mask=inputs.get("there"), **told)
+        taken = "s", "t", "condition", "observed", "known", "causal"
+        seen = {name: inputs[name] for name in taken if name in inputs}
+        predictions = self.model.predict_params(**seen)
         outputs = output_distributions(self.model.flow, predictions)
 
         def tell(flow, output):
@@ -67,7 +67,7 @@ class Receiver:
     def __init__(self, model, batch_size, chains, condition, there, order, noise):
         self.model, self.condition, self.there = model, condition, there
         self.order, self.noise = order, noise
-        self.told = np.broadcast_to(self.order.told, self.order.count_groups(model.event_shape))
+        self.coded = self.order.groups_coded(model.event_shape)
         self.chains, self.at_once = chains, without_messages(model.flow)
         self.batch_size = round_up(batch_size, model)
         self.in_one_pass = is_in_one_pass(model, self.order)
@@ -76,13 +76,13 @@ class Receiver:
 
     def push(self, stack, x, rows):
         """Pushes the examples of these rows."""
-        for now, chains, expect in self.coding(x, rows, reversed(range(len(self.told)))):
+        for now, chains, expect in self.coding(x, rows, reversed(range(len(self.coded)))):
             push(chains, stack, map_parts(rows_of, now, x), expect)
 
     def pop(self, stack, rows):
         """Pops what `push` pushed; missing variables are -1."""
         x = map_parts(lambda mask: np.full(mask.shape, -1, "int64"), self.masks(rows))
-        for now, chains, expect in self.coding(x, rows, range(len(self.told))):
+        for now, chains, expect in self.coding(x, rows, range(len(self.coded))):
             shapes = map_parts(lambda now: (int(now.sum()),), now)
             for values, here, found in list_parts(x, now, pop(chains, stack, shapes, expect)):
                 values[here] = found
@@ -93,12 +93,12 @@ class Receiver:
 
         These are integers `(rows, groups)`, or a dict of the parts'.
         """
-        num_rows, num_groups = len(rows), len(self.told)
+        num_rows, num_groups = len(rows), len(self.coded)
 
         def count(group, mask):
             group = group.reshape(num_rows, -1) + num_groups * np.arange(num_rows)[:, None]
             counts = np.bincount(group[mask.reshape(group.shape)], minlength=num_rows * num_groups)
-            return counts.reshape(num_rows, num_groups)[:, ~self.told]
+            return counts.reshape(num_rows, num_groups)[:, ~self.coded]
 
         return map_parts(count, self.groups(rows), self.masks(rows))
 
@@ -147,7 +147,7 @@ class Receiver:
         num, size = len(rows), self.batch_size
         now = map_parts(lambda group, mask: (group == number) & mask, groups, masks)
         known = map_parts(lambda group, mask: (group < number) & mask, groups, masks)
-        chains = self.at_once if self.told[number] else self.chains
+        chains = self.at_once if self.coded[number] else self.chains
         seen = map_parts(lambda *part: _known_evidence(size, *part), self.model.flow, x, known)
         inputs = {}
         if self.in_one_pass:  # the causal form sees no later variables: all may be given
@@ -163,7 +163,7 @@ class Receiver:
         def ask(s, i):
             t = of_any_part(chains).times[i]
             inputs["s"], inputs["t"] = map_parts(see, chains, seen, now, s), np.full(size, t)
-            if not (self.is_plain or self.told.all()):
+            if not (self.is_plain or self.coded.all()):
                 inputs["t"] = map_parts(lambda now: self.fill_up(now * t), now)
             return self.ask(inputs, rows)
 
@@ -181,22 +181,22 @@ class Receiver:
         """
         places = np.resize(rows, self.batch_size)
         if self.condition is not None:
-            told = places % count_examples(self.condition)
-            inputs["condition"] = map_parts(lambda values: values[told], self.condition)
+            own = places % count_examples(self.condition)
+            inputs["condition"] = map_parts(lambda values: values[own], self.condition)
         if self.there is not None:
-            inputs["there"] = map_parts(lambda mask: mask[places].astype("float32"), self.there)
-        told = self.program.predict_on_batch(inputs)
-        if any(np.isnan(values[: len(rows)]).any() for values in keras.tree.flatten(told)):
+            inputs["observed"] = map_parts(lambda mask: mask[places].astype("float32"), self.there)
+        prediction = self.program.predict_on_batch(inputs)
+        if any(np.isnan(values[: len(rows)]).any() for values in keras.tree.flatten(prediction)):
             t = max(np.max(t) for (t,) in list_parts(inputs["t"]))
             raise CodecError(f"The network returned NaN at t = {t}")
-        return rows_of(np.s_[: len(rows)], told)
+        return rows_of(np.s_[: len(rows)], prediction)
 
     def probe(self):
         """Returns the digest of the model, and of its predictions given fixed data and evidence.
 
         The predictions are for the first, the middle and the last group, each at three times.
         """
-        rows, last = np.zeros(self.batch_size, "int64"), len(self.told) - 1
+        rows, last = np.zeros(self.batch_size, "int64"), len(self.coded) - 1
         groups, found = self.groups(rows), []
         data, noise = (np.random.Generator(np.random.PCG64(0)) for _ in range(2))
 
@@ -219,9 +219,9 @@ class Receiver:
         return fingerprints.digest("".join([fingerprints.of_model(self.model), *found]).encode())
 
 
-def rows_of(rows, told):
+def rows_of(rows, prediction):
     """Returns some rows of predictions, or those that a mask selects."""
-    return keras.tree.map_structure(lambda values: values[rows], told)
+    return keras.tree.map_structure(lambda values: values[rows], prediction)
 
 
 def _known_evidence(size, flow, x, known):

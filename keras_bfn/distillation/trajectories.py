@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_bfn._config import key_of
 from keras_bfn._parts import (
     check_has_event_shape,
     count_examples,
@@ -16,7 +17,6 @@ from keras_bfn._parts import (
     of_any_part,
     unzip_parts,
 )
-from keras_bfn._sameness import key_of
 from keras_bfn._typing import Array, Parts
 from keras_bfn._validation import (
     check_between,
@@ -30,9 +30,10 @@ from keras_bfn._validation import (
     to_numpy,
 )
 from keras_bfn.datasets.batches import Epochs
-from keras_bfn.distillation.distiller import named
-from keras_bfn.inputs.conditions import check_classifier_free, condition_inputs
+from keras_bfn.distillation.student import Jumping, named
+from keras_bfn.inputs.conditions import condition_inputs
 from keras_bfn.models import BayesianFlowNetwork
+from keras_bfn.models.classifier_free import check_classifier_free
 from keras_bfn.samplers import ODE2Sampler
 
 NUM_SCALES = 8  # guidance scales in an epoch
@@ -104,7 +105,7 @@ class Trajectories(Epochs):
         seed: int = 0,
     ) -> None:
         super().__init__(training, seed)
-        if not isinstance(model, BayesianFlowNetwork) or model.signature.takes_jumps:
+        if not isinstance(model, BayesianFlowNetwork) or isinstance(model, Jumping):
             expected = "must be a `keras_bfn.BayesianFlowNetwork`, and no student"
             raise refusal("model", expected, model)
         check_has_event_shape(model)
@@ -117,7 +118,7 @@ class Trajectories(Epochs):
         self.to_data = check_fraction("to_data", to_data)
         self.condition = _check_conditions(model, condition)
         self.guidance_scale = _check_scale(guidance_scale)
-        check_classifier_free(model, self.condition, False, np.max(self.guidance_scale).item())
+        check_classifier_free(model, np.max(self.guidance_scale).item(), self.condition)
         self.batch_size = check_int("batch_size", batch_size, 1)
         if batch_size > num_paths * num_jumps:
             expected = f"must be at most the number of jumps, {num_paths * num_jumps}"

@@ -80,7 +80,7 @@ class DiscretizedFlow(NumberFlow):
         return (0, self.num_bins - 1)
 
     @property
-    def can_be_told(self) -> bool:
+    def can_be_coded_directly(self) -> bool:
         # Before any message, predicted noise has no effect: the output distribution is the prior.
         return self.prediction == "data"
 

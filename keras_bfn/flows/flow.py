@@ -78,8 +78,8 @@ class Flow(Immutable):
         theta_tells_all: bool, whether theta holds all information that the evidence has about the
             data, whatever the accuracy. Networks then do not need each variable's time. False by
             default.
-        can_be_told: bool, whether the output distribution assigns probabilities to integers at
-            every time, so that it can code them directly, without messages. By default true for
+        can_be_coded_directly: bool, whether the output distribution assigns probabilities to
+            integers at every time, so that it can code them without messages. By default true for
             integers.
         data_range: the least and the greatest value of data; the greatest may be infinite. 0 and
             K - 1 for integers. For numbers, each may be an array that broadcasts to the event
@@ -130,7 +130,7 @@ class Flow(Immutable):
         return self.input_params(self.known_evidence(x), self.known_accuracy())
 
     @property
-    def can_be_told(self) -> bool:
+    def can_be_coded_directly(self) -> bool:
         return self.discrete
 
     @property

@@ -1,6 +1,5 @@
 """Guidance of samples by any differentiable function of the data, and ready-made likelihoods."""
 
-from keras_bfn.guidance.classifier_free import ClassifierFreeGuidance as ClassifierFreeGuidance
 from keras_bfn.guidance.expected import Expected as Expected
 from keras_bfn.guidance.guidance import Guidance as Guidance
 from keras_bfn.guidance.guidance import get as get
@@ -10,3 +9,4 @@ from keras_bfn.guidance.likelihoods import LinearInverse as LinearInverse
 from keras_bfn.guidance.syntax import Automaton as Automaton
 from keras_bfn.guidance.syntax import Balanced as Balanced
 from keras_bfn.guidance.syntax import Even as Even
+from keras_bfn.models.classifier_free import ClassifierFreeGuidance as ClassifierFreeGuidance

@@ -27,7 +27,7 @@ class Expected:
         given: the known data, or None if no variable is known.
         known: bool, which variables are known, with their values in `given`; None if all are, or
             none.
-        mask: float or bool, `(batch, *event_shape)`, which variables are observed; or None.
+        observed: float or bool, `(batch, *event_shape)`, which variables are observed; or None.
         noise: for `draws`, a dict from the names of the random numbers in a `Noise` to tensors with
             an axis of draws before all others; or None.
 
@@ -57,13 +57,13 @@ class Expected:
         outputs: "Parts[Distribution] | None",
         given: Parts[Tensor] | None = None,
         known: Parts[Tensor] | None = None,
-        mask: Parts[Tensor] | None = None,
+        observed: Parts[Tensor] | None = None,
         noise: Mapping[str, Tensor] | None = None,
     ) -> None:
         self.flow, self.predictions = flow, predictions
-        self.outputs, self.given, self.known, self.mask, self.noise = (
+        self.outputs, self.given, self.known, self.observed, self.noise = (
             map_parts(lambda _, values: values, flow, values)
-            for values in (outputs, given, known, mask, noise)
+            for values in (outputs, given, known, observed, noise)
         )
 
     def data(self) -> Nest:
@@ -109,16 +109,16 @@ class Expected:
             mask = ops.concatenate([mask] * num_copies)
             return mask if len(mask.shape) == len(values.shape) else mask[..., None]
 
-        def each(flow, prediction, output, given, known, mask, noise):
+        def each(flow, prediction, output, given, known, observed, noise):
             if output is None:
                 values = of_known(flow, given)
             else:
                 values = of_drawn(flow, output, prediction, noise)
                 if known is not None:
                     values = ops.where(spread(known, values), of_known(flow, given), values)
-            if mask is None:
+            if observed is None:
                 return values
-            return values * spread(ops.cast(mask, "float32"), values)
+            return values * spread(ops.cast(observed, "float32"), values)
 
-        seen = self.predictions, self.outputs, self.given, self.known, self.mask, self.noise
+        seen = self.predictions, self.outputs, self.given, self.known, self.observed, self.noise
         return map_parts(each, self.flow, *seen)

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn._sameness import ByValue
-from keras_bfn._typing import Array, ArrayLike, Parts, Scale, Tensor
+from keras_bfn._config import Immutable
+from keras_bfn._typing import Array, ArrayLike, Nest, Parts, Scale, Tensor
 from keras_bfn._validation import (
     check_bool,
     check_fits,
@@ -21,10 +21,15 @@ from keras_bfn._validation import (
     standard_dtype,
     to_numpy,
 )
+from keras_bfn.guidance import guiding, particles
 from keras_bfn.guidance.expected import Expected
+from keras_bfn.models.classifier_free import ClassifierFreeGuidance, scales_at
+from keras_bfn.models.generation import Options, room_of, with_trajectory
+from keras_bfn.models.programs import find_times, finish_samples, room_for
+from keras_bfn.samplers import Sampler
 
 
-class Guidance(ByValue):
+class Guidance(Immutable):
     """A likelihood L of the data that guides `generate` and `inpaint`.
 
     In the evidence s, the model is a diffusion whose drift is the expected embedding. To sample
@@ -43,10 +48,7 @@ class Guidance(ByValue):
             `(batch, *event_shape, 2)` for angles, and else expected values `(batch, *event_shape)`
             in the data's own units; for a dict of flows, a dict of these.
         values: dict of what differs from sample to sample: arrays of shape `(num_samples, ...)`, of
-            which `fn` is given the rows of its batch. Plain values and arrays that `fn` reads from
-            globals, closures, and attributes of the guidance are part of the compiled program,
-            which is compiled anew when one of them has changed. Changes inside other objects and
-            other modules are not noticed.
+            which `fn` is given the rows of its batch.
         scale: float, or function of the time in [0, 1] that returns one: the power of L. With
             several particles, or with `return_details`, it must be a float.
         interval: two numbers, t0 < t1 in [0, 1]: guidance acts only between these times. With
@@ -57,21 +59,30 @@ class Guidance(ByValue):
         through_network: bool. If False, the gradient does not pass through the network. It then
             omits what one variable's evidence says about the others, and a step costs one forward
             pass through the network and no backward pass.
-        layers: list of Keras layers and models that `fn` calls, whose weights may change between
-            two calls. You need not list those that `fn` or a function of its module reads from
-            globals, closures, attributes or containers, nor attributes of the guidance.
 
     Raises:
         ValueError: if an argument is invalid.
 
     Attributes:
         is_shared: bool. Whether `values` are one row for all samples.
-        fed: names of the attributes that a compiled program takes as inputs at each call.
 
-    A subclass may compute h better than from the expected data. Instead of `fn`, it defines
+    A guidance with a function `fn` is compiled anew in each call of `generate`, because what the
+    function reads may have changed. A subclass is compiled once: programs are reused for guidances
+    whose attributes are equal by value, or the same Keras layers, whatever their values, scale and
+    interval. It defines `likelihood(self, data, **values)` in place of `fn`:
+
+    ```python
+    class Avoids(keras_bfn.guidance.Guidance):
+        def __init__(self, letter, **options):
+            super().__init__(**options)
+            self.letter = letter
+
+        def likelihood(self, data):
+            return keras.ops.sum(keras.ops.log(1.0 - 0.999 * data[:, :, self.letter]), axis=1)
+    ```
+
+    To compute h better than from the expected data, a subclass defines
     `log_h(self, expected, **values)`, where `expected` is a `keras_bfn.guidance.Expected`.
-    Guidances that differ only in values, scale and interval share one program if no method names
-    `self.values`, `self.scale` or `self.interval`.
 
     Example, texts that avoid a letter:
 
@@ -84,7 +95,7 @@ class Guidance(ByValue):
     [Wu et al., 2023](https://arxiv.org/abs/2306.17775), who twist particles with it.
     """
 
-    fed: tuple[str, ...] = ("values", "scale", "interval")
+    fed = ("values", "scale", "interval")
     is_shared = False
     acts = True  # at each step, not only at the end
 
@@ -96,9 +107,9 @@ class Guidance(ByValue):
         interval: Sequence[float] = (0.0, 1.0),
         num_draws: int | None = None,
         through_network: bool = True,
-        layers: Sequence[keras.Layer] = (),
     ) -> None:
-        has_own = fn is None and type(self).log_h is not Guidance.log_h
+        own = type(self).log_h, type(self).likelihood
+        has_own = fn is None and own != (Guidance.log_h, Guidance.likelihood)
         if not has_own and not callable(fn):
             raise refusal("fn", "must be a function of the expected data", fn)
         self.fn: Any = fn  # None if a subclass does without
@@ -110,11 +121,10 @@ class Guidance(ByValue):
         self.interval = check_interval("interval", interval)
         self.num_draws = num_draws if num_draws is None else check_int("num_draws", num_draws, 1)
         self.through_network = check_bool("through_network", through_network)
-        is_list = isinstance(layers, (list, tuple))
-        layers = list(layers if is_list else [layers])
-        if not all(isinstance(layer, keras.Layer) for layer in layers):
-            raise refusal("layers", "must be a list of Keras layers", layers)
-        self.layers = layers
+
+    def likelihood(self, data: Nest, **values) -> Tensor:
+        """Returns the log likelihood of the expected data in nats, `(batch,)`: by default `fn`."""
+        return self.fn(data, **values)
 
     def log_h(self, expected: Expected, **values) -> Tensor:
         """Returns log h(s) in nats, of shape `(batch,)`.
@@ -127,18 +137,18 @@ class Guidance(ByValue):
             A tensor of shape `(batch,)`.
         """
         if self.num_draws is None:
-            return self.check_result(self.fn(expected.data(), **values), expected.data())
+            return self.check_result(self.likelihood(expected.data(), **values), expected.data())
         num_draws = self.num_draws
         values = {name: ops.concatenate([x] * num_draws) for name, x in values.items()}
         draws = expected.draws(num_draws)
-        log_likelihood = self.check_result(self.fn(draws, **values), draws)
+        log_likelihood = self.check_result(self.likelihood(draws, **values), draws)
         by_draw = ops.reshape(log_likelihood, (num_draws, -1))
         return ops.logsumexp(by_draw, axis=0) - math.log(num_draws)
 
     def log_likelihood(self, expected: Expected, **values) -> Tensor:
         """Returns log L of certain data, `expected.data()`, in nats, of shape `(batch,)`."""
         data = expected.data()
-        return self.check_result(self.fn(data, **values), data)
+        return self.check_result(self.likelihood(data, **values), data)
 
     def check_result(self, log_likelihood: Tensor, data: Parts[Tensor]) -> Tensor:
         """Returns a function's result; raises a `ValueError` unless it is one per example."""
@@ -169,6 +179,95 @@ class Guidance(ByValue):
             rows[name] = value
         return rows
 
+    def scales(self, times: Array) -> Array:
+        """Returns the scale at each of the times, float32: 0 outside the interval."""
+        return scales_at("scale", times, self.scale, self.interval, otherwise=0)
+
+    def try_on(self, model: Any, rows: Mapping[str, Array]) -> None:
+        """Calls the function on synthetic data; raises a `ValueError` if its gradients are 0."""
+        if type(self).log_h is not Guidance.log_h:
+            return
+        num = 4
+        rows = {name: ops.convert_to_tensor(x[np.arange(num) % len(x)]) for name, x in rows.items()}
+        guiding.check_gradient(
+            lambda data: self.check_result(self.likelihood(data, **rows), data),
+            guiding.synthetic_data(model, num),
+        )
+
+    def check_weights(self, are_weighed: bool) -> None:
+        """Raises a `ValueError` if this guidance cannot weigh particles."""
+        own = type(self).log_likelihood, type(self).likelihood
+        if self.fn is None and own == (Guidance.log_likelihood, Guidance.likelihood):
+            expected = "must have a method `log_likelihood`, which weights the final samples"
+            raise mismatch("guidance", expected, type(self).__name__)
+        if are_weighed and (callable(self.scale) or self.interval != (0.0, 1.0)):
+            expected = (
+                "must have a constant scale and interval=(0, 1) with several particles or "
+                "return_details=True, because their target does not change with time"
+            )
+            raise mismatch("guidance", expected, f"scale={self.scale}, interval={self.interval}")
+
+    def draw(
+        self,
+        model: Any,
+        sampler: Sampler,
+        inputs: dict[str, Any],
+        classifier_free: ClassifierFreeGuidance | None,
+        options: Options,
+    ) -> Any:
+        """Generates samples; see `keras_bfn.models.generation.draw`."""
+        guiding.check_shifts(sampler)
+        values = {}
+        for i, leaf in enumerate(self.leaves()):
+            values[str(i)] = leaf.rows(len(inputs["ones"]))
+            leaf.try_on(model, values[str(i)])
+        inputs = inputs | {"values": values}
+        num_particles, details = options.num_particles, options.return_details
+        times = find_times(model, sampler, options.num_steps)
+        if num_particles is None:
+            kind: Any = guiding.GuidedProgram
+            room, setting = room_of(times, details), details
+        else:
+            kind, room = particles.ParticleProgram, room_for(len(times) - 1)
+            setting = check_int("num_particles", num_particles, 1)
+            particles.check_particles(sampler)
+            for leaf in self.leaves():
+                leaf.check_weights(details or num_particles > 1)
+        program = model.programs(kind, sampler, room, classifier_free, setting, self)
+        program.set_steps(times, classifier_free, *self.leaves())
+        outputs = program.run(inputs, options.batch_size, options.seed, options.verbose)
+        guiding.check_known(model, outputs)
+        samples = finish_samples(model, inputs, outputs)
+        if not details:
+            return samples
+        if num_particles is None:
+            return with_trajectory(model, samples, outputs)
+        return particles.with_particles(model, inputs, samples, outputs, len(times))
+
+    def combined(
+        self, method: str, seen: Expected, values: Mapping[str, Any], scales: list[Tensor]
+    ) -> Tensor:
+        """Calls a method of each likelihood, scales the results, and combines them.
+
+        Args:
+            method: `"log_h"` or `"log_likelihood"`.
+            seen: the expected data.
+            values: the rows of `values` of each of the `leaves`, by its number.
+            scales: a scalar for each of the `leaves`.
+        """
+        found = [
+            scale * getattr(leaf, method)(seen, **values[str(i)])
+            for i, (leaf, scale) in enumerate(zip(self.leaves(), scales, strict=True))
+        ]
+        return self.total(found)
+
+    def known_variables(self, values: Mapping[str, Any]) -> tuple[Any, Any]:
+        """Returns the data and a mask of variables whose messages are true; None and None if none.
+
+        Only those of the first of the `leaves` count.
+        """
+        return None, None
+
     def leaves(self) -> list["Guidance"]:
         """Returns the list of the likelihoods that this one combines."""
         return [self]
@@ -193,6 +292,91 @@ class Combined(Guidance):
         draws = [leaf.num_draws for leaf in self.leaves() if leaf.num_draws is not None]
         self.num_draws = max(draws, default=None)
         self.acts = first.acts or second.acts
+
+    def scales(self, times: Array) -> Array:
+        """Returns the scale at each of the times, float32: 0 outside the interval."""
+        return scales_at("scale", times, self.scale, self.interval, otherwise=0)
+
+    def try_on(self, model: Any, rows: Mapping[str, Array]) -> None:
+        """Calls the function on synthetic data; raises a `ValueError` if its gradients are 0."""
+        if type(self).log_h is not Guidance.log_h:
+            return
+        num = 4
+        rows = {name: ops.convert_to_tensor(x[np.arange(num) % len(x)]) for name, x in rows.items()}
+        guiding.check_gradient(
+            lambda data: self.check_result(self.likelihood(data, **rows), data),
+            guiding.synthetic_data(model, num),
+        )
+
+    def check_weights(self, are_weighed: bool) -> None:
+        """Raises a `ValueError` if this guidance cannot weigh particles."""
+        own = type(self).log_likelihood, type(self).likelihood
+        if self.fn is None and own == (Guidance.log_likelihood, Guidance.likelihood):
+            expected = "must have a method `log_likelihood`, which weights the final samples"
+            raise mismatch("guidance", expected, type(self).__name__)
+        if are_weighed and (callable(self.scale) or self.interval != (0.0, 1.0)):
+            expected = (
+                "must have a constant scale and interval=(0, 1) with several particles or "
+                "return_details=True, because their target does not change with time"
+            )
+            raise mismatch("guidance", expected, f"scale={self.scale}, interval={self.interval}")
+
+    def draw(
+        self,
+        model: Any,
+        sampler: Sampler,
+        inputs: dict[str, Any],
+        classifier_free: ClassifierFreeGuidance | None,
+        options: Options,
+    ) -> Any:
+        """Generates samples; see `keras_bfn.models.generation.draw`."""
+        guiding.check_shifts(sampler)
+        values = {}
+        for i, leaf in enumerate(self.leaves()):
+            values[str(i)] = leaf.rows(len(inputs["ones"]))
+            leaf.try_on(model, values[str(i)])
+        inputs = inputs | {"values": values}
+        num_particles, details = options.num_particles, options.return_details
+        times = find_times(model, sampler, options.num_steps)
+        if num_particles is None:
+            kind: Any = guiding.GuidedProgram
+            room, setting = room_of(times, details), details
+        else:
+            kind, room = particles.ParticleProgram, room_for(len(times) - 1)
+            setting = check_int("num_particles", num_particles, 1)
+            particles.check_particles(sampler)
+            for leaf in self.leaves():
+                leaf.check_weights(details or num_particles > 1)
+        program = model.programs(kind, sampler, room, classifier_free, setting, self)
+        program.set_steps(times, classifier_free, *self.leaves())
+        outputs = program.run(inputs, options.batch_size, options.seed, options.verbose)
+        guiding.check_known(model, outputs)
+        samples = finish_samples(model, inputs, outputs)
+        if not details:
+            return samples
+        if num_particles is None:
+            return with_trajectory(model, samples, outputs)
+        return particles.with_particles(model, inputs, samples, outputs, len(times))
+
+    def combined(
+        self, method: str, seen: Expected, values: Mapping[str, Any], scales: list[Tensor]
+    ) -> Tensor:
+        """Calls a method of each likelihood, scales the results, and combines them.
+
+        Args:
+            method: `"log_h"` or `"log_likelihood"`.
+            seen: the expected data.
+            values: the rows of `values` of each of the `leaves`, by its number.
+            scales: a scalar for each of the `leaves`.
+        """
+        found = [
+            scale * getattr(leaf, method)(seen, **values[str(i)])
+            for i, (leaf, scale) in enumerate(zip(self.leaves(), scales, strict=True))
+        ]
+        return self.total(found)
+
+    def known_variables(self, values):
+        return self.first.known_variables(values)
 
     def leaves(self) -> list["Guidance"]:
         return self.first.leaves() + self.second.leaves()

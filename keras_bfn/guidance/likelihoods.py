@@ -1,7 +1,7 @@
 """Likelihoods for common purposes."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -10,7 +10,7 @@ from keras import ops
 
 from keras_bfn._backend.operations import one_by_one
 from keras_bfn._parts import check_part, pick_part
-from keras_bfn._typing import ArrayLike, Tensor
+from keras_bfn._typing import Array, ArrayLike, Nest, Tensor
 from keras_bfn._validation import (
     check_bool,
     check_numbers,
@@ -19,6 +19,7 @@ from keras_bfn._validation import (
     refusal,
     to_numpy,
 )
+from keras_bfn.guidance import guiding
 from keras_bfn.guidance.expected import Expected
 from keras_bfn.guidance.guidance import Guidance
 
@@ -32,7 +33,7 @@ class ClassifierGuidance(Guidance):
         target: the target classes: an int, or integers of shape `(num_samples,)`.
         from_logits: bool. Whether the classifier returns logits instead of probabilities.
         preprocess: function from the expected data to the classifier's input, or None.
-        **options: `scale`, `interval`, `num_draws`, `through_network` and `layers` of `Guidance`.
+        **options: `scale`, `interval`, `num_draws` and `through_network` of `Guidance`.
 
     Raises:
         ValueError: if an argument is invalid.
@@ -64,19 +65,27 @@ class ClassifierGuidance(Guidance):
         if target.dtype.kind not in "iu" or target.ndim > 1 or target.min(initial=0) < 0:
             raise refusal("target", "must be a class, or one class per sample", target)
         self.classifier, self.from_logits, self.preprocess = classifier, from_logits, preprocess
-        super().__init__(self._ask, {"target": target.astype("int32")}, **options)
+        super().__init__(values={"target": target.astype("int32")}, **options)
 
-    def _ask(self, data, target):
+    def try_on(self, model: Any, rows: Mapping[str, Array]) -> None:
+        super().try_on(model, rows)
+        num_classes = self._ask(guiding.synthetic_data(model, num=1)).shape[1]
+        if (self.values["target"] >= num_classes).any():
+            expected = f"must contain classes below {num_classes}"
+            raise refusal("target", expected, self.values["target"].tolist())
+
+    def _ask(self, data):
+        """Returns the classifier's scores, `(batch, num_classes)`."""
         data = data if self.preprocess is None else self.preprocess(data)
         kwargs = {"training": False} if isinstance(self.classifier, keras.Layer) else {}
         scores = self.classifier(data, **kwargs)
         if len(scores.shape) != 2:
             expected = "must return `(batch, num_classes)`"
             raise mismatch("classifier", expected, f"shape {tuple(scores.shape)}")
-        if (self.values["target"] >= scores.shape[1]).any():
-            expected = f"must contain classes below {scores.shape[1]}"
-            raise refusal("target", expected, self.values["target"].tolist())
-        scores = ops.cast(scores, "float32")
+        return ops.cast(scores, "float32")
+
+    def likelihood(self, data: Nest, target: Tensor) -> Tensor:  # type: ignore[override]
+        scores = self._ask(data)
         if self.from_logits:
             log_probs = ops.log_softmax(scores, axis=-1)
         else:
@@ -191,7 +200,7 @@ class Constraint(Guidance):
             `(batch, size)`.
         target: a number, or an array of shape `(num_samples,)` or `(num_samples, size)`.
         std: positive float. The standard deviation of `fn` around the target.
-        **options: `scale`, `interval`, `num_draws`, `through_network` and `layers` of `Guidance`.
+        **options: `scale`, `interval`, `num_draws` and `through_network` of `Guidance`.
 
     Raises:
         ValueError: if an argument is invalid.
@@ -210,11 +219,11 @@ class Constraint(Guidance):
         target = check_numbers("target", target)
         if not np.isfinite(target).all():
             raise refusal("target", "must be finite", target)
-        self.find, self.std = fn, check_positive("std", std)
-        super().__init__(self._compare, {"target": target}, **options)
+        self.std = check_positive("std", std)
+        super().__init__(fn, {"target": target}, **options)
 
-    def _compare(self, data, target):
-        found = self.find(data)
+    def likelihood(self, data: Nest, target: Tensor) -> Tensor:  # type: ignore[override]
+        found = self.fn(data)
         is_tensor = ops.is_tensor(found)
         if not is_tensor or tuple(found.shape[:1]) != keras.tree.flatten(data)[0].shape[:1]:
             received = f"shape {tuple(found.shape)}" if is_tensor else f"a {type(found).__name__}"
@@ -223,7 +232,7 @@ class Constraint(Guidance):
         size = math.prod(found.shape[1:])
         if math.prod(target.shape[1:]) not in (1, size):
             expected = f"must have {size} numbers per sample, like the result of `fn`, or one"
-            raise mismatch("target", expected, f"target of shape {self.values['target'].shape}")
+            raise mismatch("target", expected, f"{math.prod(target.shape[1:])}")
         found = ops.cast(ops.reshape(found, (-1, size)), "float32")
         errors = (found - ops.reshape(target, (-1, math.prod(target.shape[1:])))) / self.std
         constant = size * (math.log(self.std) + 0.5 * math.log(2 * math.pi))

@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn._parts import check_part, pick_part
+from keras_bfn._typing import Nest, Tensor
 from keras_bfn._validation import check_int, mismatch, refusal
 from keras_bfn.guidance.guidance import Guidance
 
@@ -71,9 +72,9 @@ class Automaton(Guidance):
         self.classes, eye = list(rows), np.eye(size, dtype="float32")
         # The matrix of each class that changes the state, minus the identity.
         self.changes = eye[np.array(list(rows.values())) % size] - eye
-        super().__init__(self._accepts, **options)
+        super().__init__(**options)
 
-    def _accepts(self, data):
+    def likelihood(self, data: Nest) -> Tensor:  # type: ignore[override]
         (probs,) = pick_part(self.part, data)
         if len(probs.shape) != 3 or probs.shape[2] <= max(self.classes):
             expected = (

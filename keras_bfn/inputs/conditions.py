@@ -1,4 +1,4 @@
-"""Conditions: validation, null conditions, and classifier-free guidance.
+"""Conditions: validation, dropout and null conditions.
 
 A condition is an array with one row per example, or a dict of such arrays. A null condition, which
 means "no condition", is one such row, or a dict of rows for the conditions that have one.
@@ -17,15 +17,12 @@ from keras_bfn._validation import (
     check_fits,
     check_int,
     check_rate,
-    is_number,
     mismatch,
     refusal,
     standard_dtype,
     to_numpy,
-    warn,
 )
 from keras_bfn.flows.flow import expand
-from keras_bfn.guidance.classifier_free import get_classifier_free
 from keras_bfn.networks import Network
 
 
@@ -281,49 +278,12 @@ def drop_conditions(condition, null, rates, seed):
     return _map_conditions(drop, condition, null, rates)
 
 
-def check_classifier_free(model, condition, is_given, guidance_scale):
-    """Returns a `ClassifierFreeGuidance`, or None for a scale of 1, which means no guidance.
-
-    Args:
-        model: the `BayesianFlowNetwork`.
-        condition: the argument, or None.
-        is_given: bool. Whether variables are known from the start.
-        guidance_scale: the argument.
-
-    Raises:
-        ValueError: if the scale is invalid, or there is no condition to guide by, or no null
-            condition to guide away from.
-    """
-    if is_number(guidance_scale) and guidance_scale == 1:
-        return None
-    found = get_classifier_free(guidance_scale)
-    if found.scale == 1:
-        return None
-    has_null = condition is not None and model.null_condition is not None
-    # A network trained with known variables has also seen them as unknown.
-    if not has_null and not is_given:
-        missing = "condition=None" if condition is None else "a network without `null_condition`"
-        expected = (
-            "must be 1 unless there are a condition and a null condition to guide away from, or "
-            "variables are `given` (a `guidance` has its own scale)"
-        )
-        came = f"guidance_scale={guidance_scale} with {missing}"
-        raise mismatch("guidance_scale", expected, came)
-    if has_null and not any(keras.tree.flatten(model.condition_dropout)):
-        warn(
-            "The argument `guidance_scale` guides away from the null condition. With "
-            "condition_dropout=0, the model has not learnt it, unless the training data contain it."
-        )
-    return found
-
-
-def with_null_conditions(inputs, null, rates, unknown=()):
-    """Returns a network's inputs twice, concatenated: with their conditions, and with null ones.
+def null_conditions(condition, null, rates):
+    """Returns the conditions of the unconditional prediction of classifier-free guidance.
 
     Conditions without a null condition stay, and those that training does not drop, if it drops
-    others by their own `rates`. `unknown` holds inputs, by name, that differ in the second half.
+    others by their own `rates`.
     """
-    without = inputs | dict(unknown)
     if isinstance(rates, dict) and any(rates.values()):
         null = {name: null[name] for name, rate in rates.items() if rate}
 
@@ -332,30 +292,4 @@ def with_null_conditions(inputs, null, rates, unknown=()):
             return condition
         return ops.broadcast_to(ops.cast(null, condition.dtype), ops.shape(condition))
 
-    if "condition" in inputs:
-        without["condition"] = _map_conditions(replace, inputs["condition"], null)
-    return keras.tree.map_structure(lambda *x: ops.concatenate(x), inputs, without)
-
-
-def guide(params, scale, rescale=None):
-    """Moves the network's output away from that for null conditions (classifier-free guidance).
-
-    Args:
-        params: the output for the inputs that `with_null_conditions` returns.
-        scale, rescale: `(batch,)`; `rescale` may be None.
-    """
-
-    def of_part(params):
-        both = ops.reshape(params, (2, -1, *params.shape[1:]))
-        params, without = both[0], both[1]
-        guided = without + expand(scale, params) * (params - without)
-        if rescale is None:
-            return guided
-        axes = tuple(range(1, len(params.shape)))
-        # The deviation of a single number is 0, with an infinite gradient: leave it unchanged.
-        spread, guided_spread = (
-            ops.sqrt(ops.maximum(ops.var(x, axes, keepdims=True), 1e-12)) for x in (params, guided)
-        )
-        return guided * (1.0 + expand(rescale, params) * (spread / guided_spread - 1.0))
-
-    return keras.tree.map_structure(of_part, params)
+    return _map_conditions(replace, condition, null)

@@ -30,9 +30,11 @@ def fill_missing_variables(flow, x, allow_missing):
     return unzip_parts(map_parts(fill, flow, x)) if allow_missing else (x, None)
 
 
-def observed(theta, mask):
+def observed_mask(theta, observed):
     """Returns the mask of observed variables that a network takes; by default all are."""
-    return ops.ones(ops.shape(theta)[:-1], "bool") if mask is None else ops.cast(mask, "bool")
+    if observed is None:
+        return ops.ones(ops.shape(theta)[:-1], "bool")
+    return ops.cast(observed, "bool")
 
 
 def is_missing(x):

@@ -11,7 +11,14 @@ from keras import ops
 from keras_bfn._config import Immutable
 from keras_bfn._random import seed_of, uniform
 from keras_bfn._typing import Parts, Seed, Tensor
-from keras_bfn._validation import check_int, check_interval, check_rate, lacks, resolve_identifier
+from keras_bfn._validation import (
+    check_int,
+    check_interval,
+    check_rate,
+    lacks,
+    refusal,
+    resolve_identifier,
+)
 from keras_bfn.flows.flow import Flow, expand
 
 if TYPE_CHECKING:
@@ -39,6 +46,12 @@ class BFNLoss(Immutable):
         Their shape is `(batch,)`, or another if each variable has its own time.
         """
         raise lacks(self, "times")
+
+    def next_times(self, t: Tensor) -> Tensor:
+        """Returns the times after the messages that are scored at the times `t`, for networks that
+        take `"t_next"`: by default the same, because messages are infinitely small.
+        """
+        return t
 
     def __call__(self, flow: Flow, x: Tensor, prediction: Prediction, seed: Seed = None) -> Tensor:
         """Scores a prediction.
@@ -189,6 +202,8 @@ class DiscreteTimeLoss(BFNLoss):
     [Graves et al., 2023](https://arxiv.org/abs/2308.07037).
     """
 
+    fed = ("num_steps",)
+
     def __init__(self, num_steps: int, num_samples: int = 1) -> None:
         self.num_steps = check_int("num_steps", num_steps, 1, 2**24)  # float32 counts up to this
         self.num_samples = check_int("num_samples", num_samples, 1)
@@ -197,6 +212,9 @@ class DiscreteTimeLoss(BFNLoss):
         """Returns the time (i - 1) / n of the prediction before step i."""
         step = ops.minimum(ops.floor(uniform * self.num_steps), self.num_steps - 1)
         return step / self.num_steps
+
+    def next_times(self, t: Tensor) -> Tensor:
+        return ops.minimum(t + 1.0 / self.num_steps, 1.0)
 
     def __call__(self, flow: Flow, x: Tensor, prediction: Prediction, seed: Seed = None) -> Tensor:
         distribution = flow.output_distribution(prediction.params, prediction.s, prediction.t)
@@ -245,7 +263,7 @@ def get(identifier: str | BFNLoss | None, flow: Parts[Flow] | None = None) -> BF
         A `BFNLoss`.
 
     Raises:
-        ValueError: if `identifier` is none of these.
+        ValueError: if `identifier` is none of these, or is a `ReconstructionLoss`.
 
     Example:
 
@@ -259,4 +277,7 @@ def get(identifier: str | BFNLoss | None, flow: Parts[Flow] | None = None) -> BF
     all_classes = all(part is not None and part.theta_is_probs for part in parts)
     known["auto"] = known["cross_entropy" if all_classes else "continuous_time"]
     identifier = "auto" if identifier is None else identifier
+    if isinstance(identifier, ReconstructionLoss):
+        expected = "must be the cost of messages. `evaluate` reports the reconstruction loss, too"
+        raise refusal("loss", expected, identifier)
     return resolve_identifier("loss", identifier, BFNLoss, known)

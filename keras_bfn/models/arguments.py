@@ -1,5 +1,6 @@
 """Checks of the arguments of `compile`, `fit` and similar methods, before Keras receives them."""
 
+import contextlib
 import inspect
 from collections.abc import Iterator
 
@@ -145,6 +146,11 @@ def evaluate_arguments(model, method, *args, **kwargs):
     if not arguments.get("_use_cached_eval_dataset"):  # `fit` has checked that one
         _prepare(model, arguments)
     return arguments
+
+
+def evaluation_of(x):
+    """Returns a context in which `evaluate` leaves the epoch of `x` as it is, if it counts any."""
+    return getattr(x, "evaluated", contextlib.nullcontext)()
 
 
 def batch_arguments(model, method, x, y, sample_weight, return_dict, class_weight=None):

@@ -5,7 +5,6 @@ import math
 
 from keras import ops
 
-from keras_bfn._interrupts import restoring
 from keras_bfn._keras import copy_values
 
 
@@ -45,9 +44,11 @@ def assigned(model):
         for weight, value in zip(weights, values, strict=True):
             weight.assign(value)
 
-    with restoring(lambda: assign(raw)):
+    try:
         assign(averages)
         yield
+    finally:
+        assign(raw)
 
 
 @contextlib.contextmanager

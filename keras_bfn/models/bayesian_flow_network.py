@@ -1,22 +1,28 @@
 """The model: a flow and a network, trained by `fit`."""
 
-import contextlib
+from __future__ import annotations
+
 import math
-import threading
 import warnings
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any, Literal, Self
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, NoReturn, Self
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn import _keras, _random, losses, predictions
+from keras_bfn import _keras, _random, losses, predictions, samplers
 from keras_bfn._backend.devices import scope_of
 from keras_bfn._config import own_config
-from keras_bfn._interrupts import WholeSteps, in_turn, whole_steps
-from keras_bfn._parts import check_event_shape, map_parts, sum_parts, sum_variables, unzip_parts
-from keras_bfn._sameness import Programs
+from keras_bfn._parts import (
+    check_event_shape,
+    map_parts,
+    of_any_part,
+    sum_counted,
+    sum_parts,
+    sum_variables,
+    unzip_parts,
+)
 from keras_bfn._typing import (
     ArrayLike,
     Data,
@@ -31,84 +37,33 @@ from keras_bfn._typing import (
     TokenizerLike,
     Verbose,
 )
-from keras_bfn._validation import check_choice, check_int, check_path, refusal
-from keras_bfn.datasets.batches import evaluation_of
+from keras_bfn._validation import check_int, check_path, refusal
 from keras_bfn.flows import Flow
 from keras_bfn.flows.flow import check_flow
-from keras_bfn.guidance import ClassifierFreeGuidance, Guidance
-from keras_bfn.inference import encoding, exported, generation, inpainting, scoring, text, windows
-from keras_bfn.inference.generation import Options
-from keras_bfn.inputs import conditions, states
+from keras_bfn.inputs import conditions
 from keras_bfn.inputs.arrays import check_form, check_no_targets, split_condition
-from keras_bfn.inputs.missing import count_variables, fill_missing_variables, observed
+from keras_bfn.inputs.missing import count_variables, fill_missing_variables, observed_mask
 from keras_bfn.losses import BFNLoss
-from keras_bfn.metrics import BitsPerDim
-from keras_bfn.models import arguments, averaging
-from keras_bfn.networks.network import TIMES
-from keras_bfn.orders import Order, Together
-from keras_bfn.orders.orders import check_order, is_in_one_pass
-from keras_bfn.presets.folder import save_folder
-from keras_bfn.presets.publishing import publish
-from keras_bfn.presets.registry import PRESETS, load_preset
+from keras_bfn.models import arguments, encoding, generation, scoring
+from keras_bfn.models.classifier_free import ClassifierFreeGuidance
+from keras_bfn.models.generation import Options
+from keras_bfn.models.programs import Programs
+from keras_bfn.models.trainer import Trainer, in_turn
+from keras_bfn.networks.network import make_symbolic_inputs
+from keras_bfn.predictions import State
 from keras_bfn.samplers import Sampler
-from keras_bfn.saving import export, files
 
-EVALUATED = ("transmission", "reconstruction")  # the losses that evaluation computes
-TRAINED = EVALUATED[:1]
+EVALUATED = "evaluated_loss"  # beside Keras's own "loss", whose place it takes in results
+RECONSTRUCTION = losses.ReconstructionLoss()
 
 
-class Trainer(WholeSteps, keras.Model):
-    """A Keras model with the workarounds that `compile`, `fit` and saving need.
+class _Presets:
+    """The presets of the class, by name."""
 
-    A subclass has an attribute `network`, whose layers are trained.
-    """
+    def __get__(self, model, cls):
+        from keras_bfn.presets.registry import PRESETS
 
-    network: Any
-
-    def compile(self, optimizer: Any = "adamw", **kwargs) -> None:
-        super().compile(optimizer=optimizer, **kwargs)
-        self._asked_jit_compile = kwargs.get("jit_compile", "auto")
-        if kwargs.get("auto_scale_loss", True):
-            _keras.scale_loss(self, self.network)
-
-    def get_compile_config(self) -> dict[str, Any]:
-        """Returns the arguments of `compile`, as in Keras, independent of the backend."""
-        config = super().get_compile_config()
-        if config:  # compiled
-            config["jit_compile"] = self._asked_jit_compile  # Keras 3.15 keeps what "auto" became
-            config["optimizer"] = _keras.of_no_backend(config["optimizer"])
-        return config
-
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compiles the model with the arguments that `get_compile_config` returned."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        self.build_optimizer()
-
-    def build_optimizer(self) -> None:
-        """Creates the optimizer's variables before the first step.
-
-        On TensorFlow, if the first step created them and failed, every later step would fail.
-
-        Raises:
-            ValueError: if weights are averaged, and others train than when they were created.
-        """
-        if self.built:
-            _keras.build_optimizer(self)
-
-    def _fit_in_whole_steps(self, arguments: dict[str, Any]) -> keras.callbacks.History:
-        """Calls `fit` of Keras; if it fails, the state after the last complete step is kept."""
-        _keras.build_optimizer(self)
-        with whole_steps(self, self.optimizer):
-            history = super().fit(**arguments)
-        if getattr(self.optimizer, "inner_optimizer", self.optimizer).use_ema:  # type: ignore[union-attr]
-            _keras.unshare_buffers(self.trainable_variables)
-        return history
-
-    @classmethod
-    def from_config(
-        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
-    ) -> Self:
-        return cls(**keras.saving.deserialize_keras_object(config, custom_objects))
+        return PRESETS
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -124,17 +79,21 @@ class BayesianFlowNetwork(Trainer):
     a dict with the same names: data, evidence, theta, the network's output, samples and masks. The
     costs of the parts, in nats, are added; `evaluate` also reports `<name>_nats_per_example`.
 
-    A call that fails or is interrupted keeps the state after the last complete step. Calls from
-    several threads run one at a time.
+    All variables of an example are sent together, as in the paper. `keras_bfn.AnyOrderNetwork`,
+    a subclass, sends them in any order, and conditions on any of them.
+
+    A call that fails or is interrupted leaves the model with its weights. Calls from several
+    threads run one at a time. `predict` of Keras is refused.
 
     Args:
         flow: the data type, a `keras_bfn.flows.Flow`, or a dict from names of parts to flows.
         network: a Keras model or layer that takes a dict: `"theta"`, the parameters of the input
             distribution, `(batch, *event_shape, flow.theta_size)`; `"t"`, the time, `(batch,)`; for
-            conditional networks `"condition"`, `(batch, ...)`; and, for networks that take it,
-            `"mask"`, bool, `(batch, *event_shape)`, true for observed variables. It returns the
-            parameters of the output distribution, `(batch, *event_shape, flow.output_size)`. For a
-            dict of flows, `"theta"`, `"mask"` and the output are dicts.
+            conditional networks `"condition"`, `(batch, ...)`; and, for networks that take them,
+            `"mask"`, bool, `(batch, *event_shape)`, true for observed variables, and `"t_next"`,
+            `(batch,)`, the time after the next message. It returns the parameters of the output
+            distribution, `(batch, *event_shape, flow.output_size)`. For a dict of flows, `"theta"`,
+            `"mask"` and the output are dicts.
         event_shape: the shape of one example, such as `(28, 28, 1)`, or a dict of shapes; `()` for
             one variable. By default inferred from the network's own input, or, if it has none, from
             the first data.
@@ -147,20 +106,6 @@ class BayesianFlowNetwork(Trainer):
             attribute of that name; the networks of this package have it for classes. Conditions are
             converted to the dtype of the network's own input, or, if it declares none, to that of
             their null condition: int32 or float32.
-        times: `"shared"` or `"variables"`. With `"variables"`, each variable has its own time:
-            `"t"` has the shape of the data, and the network learns to condition on known variables.
-            Then variables can be sent in any `order`, given any others.
-        orders: with `times="variables"`, a dict from kinds of states to the fraction of training
-            examples in each, or the name of one kind, for all examples. `"together"`: all variables
-            at the same time t. `"given"`: some known (single variables, all on one side of a
-            position, or whole parts), the others at the same time. `"own"`: each at its own time.
-            `"random"`: a random fraction known, the others unknown and coded directly.
-            `"left_to_right"`: all coded directly in one call, each position given those before it,
-            for a network that takes `"causal"`. For a dict of flows, the name of a part that is not
-            itself a kind: that part known, the others at the same time. Known variables cost
-            nothing. By default, half of the examples are `"together"`, a quarter `"given"` and a
-            quarter `"random"`; if some data cannot be coded directly, half are `"given"`. If the
-            network takes `"causal"`, half of all examples are `"left_to_right"`.
         allow_missing: bool. Whether variables of the data may be missing: -1 in integers, NaN in
             numbers. No messages are sent about them, and they cost nothing. By default true if the
             network takes a `"mask"`.
@@ -177,7 +122,7 @@ class BayesianFlowNetwork(Trainer):
         training: bool. If true, predicts once, at a random time; otherwise also at t = 1.
 
     Returns:
-        A dict with `"data"`, in which missing variables have arbitrary values; `"mask"`, if
+        A dict with `"data"`, in which missing variables have arbitrary values; `"observed"`, if
         variables may be missing; `"transmission"` and, if not in training, `"reconstruction"`: a
         `keras_bfn.Prediction`, or a dict of the parts' predictions.
 
@@ -199,7 +144,8 @@ class BayesianFlowNetwork(Trainer):
     Reference: [Graves et al., 2023](https://arxiv.org/abs/2308.07037).
     """
 
-    presets = PRESETS
+    presets = _Presets()
+    input_names = ("theta", "t", "condition", "mask", "t_next")  # that networks may declare
     flow: Nest
     event_shape: Nest  # None until it is known
 
@@ -210,43 +156,31 @@ class BayesianFlowNetwork(Trainer):
         event_shape: Parts[Shape] | None = None,
         condition_dropout: Parts[float] = 0.0,
         null_condition: Parts[ArrayLike] | None = None,
-        times: Literal["shared", "variables"] = "shared",
-        orders: str | Mapping[str, float] | None = None,
         allow_missing: bool | None = None,
         tokenizer: Parts[TokenizerLike] | None = None,
         seed: int | None = None,
         **kwargs,
     ) -> None:
         check_flow(flow)
-        # Evidence, times and losses are float32 under every policy; the network has its own policy.
-        super().__init__(dtype="float32", autocast=False, **kwargs)
-        self.flow = flow
-        self.network = network
-        self.signature = predictions.Signature(network, allow_missing)
+        super().__init__(**kwargs)
+        self.flow, self.network = flow, network
+        self.signature = predictions.Signature(network, allow_missing, self.input_names)
         self.null_condition = conditions.check_null_condition(
             null_condition, network, self.signature
         )
         self.condition_dropout = conditions.check_dropout(condition_dropout, self.null_condition)
         self.allow_missing = self.signature.allow_missing
         self.tokenizer = tokenizer
-        self.times = check_choice("times", times, TIMES)
-        self.orders = states.check_shares(flow, times, self.signature.takes_causal, orders)
         self.seed = seed
         self.seed_generator = _random.make_seed_generator(seed)
         self.transmission_loss = losses.get("auto", flow)
-        self.reconstruction_loss = losses.ReconstructionLoss()
-        self.loss_weights = None
-        self.num_repeats, self.order = 1, Together()
-        self.reconstruction_tracker = keras.metrics.Mean("reconstruction", "float32")
-        self.bits_per_dim_tracker = BitsPerDim(dtype="float32")
-        self.nats_per_example_tracker = keras.metrics.Mean("nats_per_example", "float32")
-        self.part_trackers = {
-            name: keras.metrics.Mean(f"{name}_nats_per_example", "float32")
-            for name in (flow if isinstance(flow, dict) else ())
+        self.loss_weights, self.num_repeats = None, 1
+        names = [f"{name}_nats_per_example" for name in (flow if isinstance(flow, dict) else ())]
+        self.trackers = {
+            name: keras.metrics.Mean(name, "float32")
+            for name in (EVALUATED, "reconstruction", "bits_per_dim", "nats_per_example", *names)
         }
-        self.loss_tracker = keras.metrics.Mean("evaluated_loss", "float32")
         self._mean = WeightedMean()
-        self.turn = threading.RLock()
         self.programs = Programs(self)  # not a dict: Keras 3.15 would track its models as layers
 
         inputs = self.signature.inputs
@@ -254,9 +188,8 @@ class BayesianFlowNetwork(Trainer):
             event_shape = self.signature.infer_event_shape(flow)
         self.event_shape = None if event_shape is None else check_event_shape(flow, event_shape)
         self._condition_dtypes = None  # unknown, unless the network is built for a condition
-        self._is_averaged = False  # whether the averages stand in the weights' place
         if inputs is not None:
-            predictions.check_graph(flow, self.event_shape, times, network)
+            predictions.check_graph(flow, self.event_shape, self.time_shape, network)
             self.built = True
 
     @property
@@ -271,13 +204,22 @@ class BayesianFlowNetwork(Trainer):
         return sum(map(math.prod, shape.values() if isinstance(shape, dict) else [shape]))
 
     @property
+    def time_shape(self) -> Nest:
+        """The shape of the times of an example's variables; None for one time for all of them."""
+        return None
+
+    @property
     def tokenizer(self) -> Any:
         """The tokenizer that converts text to data and back, or a dict of the parts', or None."""
         return self._tokenizer
 
     @tokenizer.setter
     def tokenizer(self, tokenizer: Parts[TokenizerLike] | None) -> None:
-        self._tokenizer = text.check_model_tokenizer(self.flow, tokenizer)
+        if tokenizer is not None:
+            from keras_bfn import text
+
+            text.check_model_tokenizer(self.flow, tokenizer)
+        self._tokenizer = tokenizer
 
     def build(self, input_shape: Any) -> None:
         """Creates the weights of an unbuilt network, and checks its output."""
@@ -288,8 +230,7 @@ class BayesianFlowNetwork(Trainer):
         if self.event_shape is None:
             event_shape = map_parts(lambda shape: shape[1:], data_shape)
             self.event_shape = check_event_shape(self.flow, event_shape)
-        given = self.flow, self.event_shape, self.times
-        inputs = self.signature.make_symbolic_inputs(*given)
+        inputs = self.symbolic_inputs()
         if condition_shape is not None:
             shapes = map_parts(lambda shape: shape[1:], condition_shape)
             dtypes = self._condition_dtypes or "float32"
@@ -298,7 +239,12 @@ class BayesianFlowNetwork(Trainer):
             self.flow, self.event_shape, _keras.build_network(self.network, inputs)
         )
         # A `Sequential` has inputs only once it is built.
-        self.signature = predictions.Signature(self.network, self.allow_missing)
+        self.signature = predictions.Signature(self.network, self.allow_missing, self.input_names)
+
+    def symbolic_inputs(self) -> dict[str, Any]:
+        """Returns symbolic inputs of the network, but for its condition."""
+        taken = self.signature.optional
+        return make_symbolic_inputs(self.flow, self.event_shape, self.time_shape, taken)
 
     def build_for(self, shape: Parts[TensorShape], condition: Parts[Tensor] | None = None) -> None:
         """Builds the model for data of this shape, or of the parts' shapes, if it is not built.
@@ -314,12 +260,6 @@ class BayesianFlowNetwork(Trainer):
             self.build(shape if condition is None else (shape, map_parts(np.shape, condition)))
         self.built = True
 
-    @in_turn
-    def load_weights(self, filepath: Path, skip_mismatch: bool = False, **kwargs) -> None:
-        """As in Keras. If the file holds no averaged weights, averages begin at the loaded ones."""
-        with averaging.loading(self):
-            super().load_weights(filepath, skip_mismatch, **kwargs)
-
     def get_build_config(self) -> dict[str, Any] | None:
         config = super().get_build_config()
         return config and {**config, "condition_dtypes": self._condition_dtypes}
@@ -334,16 +274,12 @@ class BayesianFlowNetwork(Trainer):
     def make_test_function(self, force: bool = False) -> None:
         super().make_test_function(force or self.programs.is_stale("test"))
 
-    def make_predict_function(self, force: bool = False) -> None:
-        super().make_predict_function(force or self.programs.is_stale("predict"))
-
     def compile(
         self,
         optimizer: str | keras.optimizers.Optimizer = "adamw",
         loss: str | BFNLoss = "auto",
         loss_weights: Mapping[str, float] | None = None,
         num_repeats: int = 1,
-        order: str | Order | Parts[ArrayLike] = "together",
         **kwargs,
     ) -> None:
         """Configures the model for training.
@@ -357,9 +293,6 @@ class BayesianFlowNetwork(Trainer):
                 nats in the loss, 1 by default. Other metrics are unaffected.
             num_repeats: int. How many times `evaluate` and validation score each example, at evenly
                 spread times. More repeats take longer and make the metrics less noisy.
-            order: the order in which `evaluate` and validation send variables, as in `code_length`.
-                Groups that are coded directly count in `reconstruction` and `bits_per_dim`, not in
-                `loss`. Training uses the model's `orders` instead.
             **kwargs: as in Keras, except `metrics` and `weighted_metrics`, which must be None,
                 because there are no targets.
 
@@ -374,7 +307,6 @@ class BayesianFlowNetwork(Trainer):
         optimizer = arguments.check_compilation(optimizer, kwargs)
         loss_weights = arguments.check_loss_weights(loss_weights, self.flow)
         self.num_repeats = check_int("num_repeats", num_repeats, 1)
-        self.order = check_order(self, order)
         self.transmission_loss, self.loss_weights = loss, loss_weights
         super().compile(optimizer, **kwargs)
         self.programs.clear()
@@ -383,7 +315,7 @@ class BayesianFlowNetwork(Trainer):
         """Returns the arguments of `compile`, as in Keras, independent of the backend."""
         config = super().get_compile_config()
         if config:  # compiled
-            own = {name: getattr(self, name) for name in ("loss_weights", "num_repeats", "order")}
+            own = {"loss_weights": self.loss_weights, "num_repeats": self.num_repeats}
             own["loss"] = self.transmission_loss
             config |= keras.saving.serialize_keras_object(own)
         return config
@@ -415,8 +347,7 @@ class BayesianFlowNetwork(Trainer):
 
         >>> history = model.fit(images, epochs=2, batch_size=32, verbose=0)
         """
-        checked = arguments.fit_arguments(self, super().fit, x, y, *args, **kwargs)
-        return self._fit_in_whole_steps(checked)
+        return self._fit(arguments.fit_arguments(self, super().fit, x, y, *args, **kwargs))
 
     @in_turn
     def evaluate(
@@ -449,7 +380,7 @@ class BayesianFlowNetwork(Trainer):
         """
         checked = arguments.evaluate_arguments(self, super().evaluate, x, y, *args, **kwargs)
         seeded = _keras.seeded(self.seed_generator, seed)
-        with seeded, whole_steps(self), evaluation_of(checked["x"]):
+        with seeded, self.keeping_weights(), arguments.evaluation_of(checked["x"]):
             return super().evaluate(**checked)
 
     @in_turn
@@ -483,7 +414,7 @@ class BayesianFlowNetwork(Trainer):
             self, super().train_on_batch, x, y, sample_weight, return_dict, class_weight
         )
         self.build_optimizer()
-        with whole_steps(self, self.optimizer):
+        with self.keeping_weights():
             return super().train_on_batch(**checked)
 
     @in_turn
@@ -512,8 +443,94 @@ class BayesianFlowNetwork(Trainer):
         checked = arguments.batch_arguments(
             self, super().test_on_batch, x, y, sample_weight, return_dict
         )
-        with whole_steps(self):
+        with self.keeping_weights():
             return super().test_on_batch(**checked)
+
+    def predict(self, *args, **kwargs) -> NoReturn:
+        """Raises a `TypeError` that names the methods to call instead."""
+        raise TypeError(
+            "A Bayesian flow network generates data and scores them: call `generate` for samples, "
+            "`inpaint` to complete data, `code_length` or `evaluate` for their cost, and "
+            "`predict_params` for the network's prediction from evidence"
+        )
+
+    predict_on_batch = predict
+
+    def call(self, inputs: Any, training: bool = False) -> dict[str, Any]:
+        x, condition = split_condition(inputs)
+        check_form(self.flow, self.event_shape, x)
+        self.signature.check_conditional(condition is not None)
+        x, observed = fill_missing_variables(self.flow, x, self.allow_missing)
+        outputs = {"data": x, "states": {}} | ({} if observed is None else {"observed": observed})
+        seed, num_repeats = self.seed_generator, 1 if training else self.num_repeats
+        batch_size = ops.shape(of_any_part(x))[0]
+        if training and self.condition_dropout and condition is not None:
+            condition = conditions.cast_conditions(self, condition)
+            rates = self.condition_dropout
+            condition = conditions.drop_conditions(condition, self.null_condition, rates, seed)
+        if num_repeats > 1:
+            x, condition, observed = repeat((x, condition, observed), num_repeats)
+        for name, loss in self.losses_by_name(training).items():
+            u = losses.stratified_uniform(batch_size, seed)
+            if num_repeats > 1:  # each in its own part of [0, 1), evenly spaced for an example
+                part = ops.arange(num_repeats, dtype="float32")[:, None]
+                u = ops.reshape(part + u, (-1,)) / num_repeats
+                u = ops.minimum(u, 1.0 - 2.0**-24)  # float32 can round up to 1
+            state = self.draw_state(name, loss, u, x, observed, training)
+            outputs[name] = self.predict_state(state, loss, x, condition, observed, training)
+            outputs["states"][name] = state
+            if name == "transmission" and self.losses:  # those that the network adds
+                outputs["added"] = super().compute_loss(training=training)
+        return outputs
+
+    def losses_by_name(self, training: bool) -> dict[str, BFNLoss]:
+        """Returns the losses that training, or evaluation, computes."""
+        transmission = {"transmission": self.transmission_loss}
+        return transmission if training else transmission | {"reconstruction": RECONSTRUCTION}
+
+    def draw_state(
+        self,
+        name: str,
+        loss: BFNLoss,
+        u: Tensor,
+        x: Parts[Tensor],
+        observed: Parts[Tensor] | None,
+        training: bool = False,
+    ) -> Any:
+        """Returns the state of the receiver in which a loss scores each example.
+
+        Args:
+            name: `"transmission"` or `"reconstruction"`.
+            loss: a `keras_bfn.losses.BFNLoss`.
+            u: numbers in [0, 1), `(batch,)`, evenly spread: the cost is the mean over them.
+            x: data, or a dict of the parts'.
+            observed: the mask of observed variables, or None.
+            training: bool.
+        """
+        return State(loss.times(u))
+
+    def predict_state(
+        self,
+        state: Any,
+        loss: BFNLoss,
+        x: Parts[Tensor],
+        condition: Parts[Tensor] | None,
+        observed: Parts[Tensor] | None,
+        training: bool = False,
+    ) -> Nest:
+        """Returns predictions from evidence sampled about data, in a state of `draw_state`."""
+        s, t_next = self.sample_evidence(x, state.t), loss.next_times(state.t)
+        return self.predict_params(s, state.t, condition, observed, training, t_next)
+
+    def costs(
+        self, loss: BFNLoss, x: Parts[Tensor], predictions: Nest, state: Any
+    ) -> Parts[Tensor]:
+        """Returns the nats of each variable by a loss, shaped as the data."""
+
+        def cost(flow, x, prediction):
+            return loss(flow, x, prediction, self.seed_generator)
+
+        return map_parts(cost, self.flow, x, predictions)
 
     def compute_loss(
         self,
@@ -530,19 +547,17 @@ class BayesianFlowNetwork(Trainer):
         """
         if sample_weight is None and y is not None:
             check_no_targets(y)
-        if not isinstance(y_pred, dict) or "weights" not in y_pred:
+        if not isinstance(y_pred, dict) or "states" not in y_pred:
             raise refusal("y_pred", "must be what a call of the model on `x` returned", y_pred)
         training = "reconstruction" not in y_pred
         data, num_repeats, nats = y_pred["data"], 1 if training else self.num_repeats, {}
-        counts, of_examples = count_variables(data, y_pred.get("mask"), sample_weight)
+        counts, of_examples = count_variables(data, y_pred.get("observed"), sample_weight)
         counted = counts
         if num_repeats > 1:
             data, counted = repeat((data, counted), num_repeats)
-        for name in TRAINED if training else EVALUATED:
-            loss = getattr(self, f"{name}_loss")
-            weights = y_pred["weights"].get(name, (None, None))
-            scored = data, y_pred[name], self.seed_generator, counted, *weights
-            nats[name] = predictions.nats_per_example(loss, self.flow, *scored)
+        for name, loss in self.losses_by_name(training).items():
+            costs = self.costs(loss, data, y_pred[name], y_pred["states"][name])
+            nats[name] = map_parts(sum_counted, costs, counted)
         if num_repeats > 1:
             nats = keras.tree.map_structure(
                 lambda x: ops.mean(ops.reshape(x, (num_repeats, -1)), axis=0), nats
@@ -560,22 +575,23 @@ class BayesianFlowNetwork(Trainer):
         added = y_pred.get("added", 0.0)
         if not training:
             # Not in `call`: Keras 3.15 on JAX does not allow metric updates there.
-            self.loss_tracker.update_state(per_variable + added, weight)
+            self.trackers[EVALUATED].update_state(per_variable + added, weight)
             self._update_metrics(nats, size, weight, of_examples)
         return total + added if "added" in y_pred else total
 
     def _update_metrics(self, nats, size, weight, of_examples):
         by_part = map_parts(lambda flow, *costs: sum(costs), self.flow, *nats.values())
-        per_example = sum_parts(by_part)
+        per_example, trackers = sum_parts(by_part), self.trackers
         reconstruction = ops.divide_no_nan(sum_parts(nats["reconstruction"]), size)
-        self.reconstruction_tracker.update_state(reconstruction, weight)
-        self.bits_per_dim_tracker.update_state(ops.divide_no_nan(per_example, size), weight)
+        trackers["reconstruction"].update_state(reconstruction, weight)
+        bits = ops.divide_no_nan(per_example, size) / math.log(2.0)
+        trackers["bits_per_dim"].update_state(bits, weight)
         if weight is not None:  # examples without any counted variable are ignored
             counted = ops.cast(weight > 0, "float32")
             of_examples = counted if of_examples is None else counted * of_examples
-        self.nats_per_example_tracker.update_state(per_example, of_examples)
-        for name, tracker in self.part_trackers.items():
-            tracker.update_state(by_part[name], of_examples)
+        trackers["nats_per_example"].update_state(per_example, of_examples)
+        for name in by_part if isinstance(by_part, dict) else ():
+            trackers[f"{name}_nats_per_example"].update_state(by_part[name], of_examples)
 
     def compute_metrics(
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
@@ -594,156 +610,58 @@ class BayesianFlowNetwork(Trainer):
         a `compute_loss` of its own.
         """
         results = super().get_metrics_result()
-        evaluated, own = self.loss_tracker, results.pop(self.loss_tracker.name)
+        evaluated, own = self.trackers[EVALUATED], results.pop(EVALUATED)
         if type(self).compute_loss is BayesianFlowNetwork.compute_loss:
             results["loss"] = ops.where(evaluated.count > 0, own, results["loss"])
         return results
 
-    def quantize(self, *args, **kwargs) -> None:
-        """Quantizes the model, as in Keras, without a warning for each layer left unchanged.
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of what `evaluate` returns."""
+        return [name for name in super().metrics_names if name != EVALUATED]
 
-        Compiled programs are discarded. The optimizer's averaged weights are no longer available:
-        to quantize these, save the model within `averaged_weights`, load it, and quantize it.
-
-        Raises:
-            ValueError: if it is called within `averaged_weights`.
-        """
-        if self._is_averaged:
-            expected = "must not be called within `averaged_weights`: save the model there, load it"
-            raise ValueError(f"`quantize` {expected}, and quantize the loaded model")
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Layer .* does not have a `quantize` method")
-            super().quantize(*args, **kwargs)
-        self.programs.clear()
-
-    @contextlib.contextmanager
-    def averaged_weights(self) -> Iterator[Self]:
-        """A context in which the model has its optimizer's averaged weights (EMA).
-
-        The raw weights are restored on exit, also after an error. Other threads wait meanwhile.
-        Weights that are trained, loaded or assigned meanwhile are lost.
-
-        Raises:
-            ValueError: if the optimizer keeps no averages, or the model was quantized since.
-
-        Example:
-
-        ```python
-        model.compile(keras.optimizers.AdamW(use_ema=True))
-        model.fit(x)
-        with model.averaged_weights():
-            model.evaluate(x)
-            model.save("averaged.keras")
-        ```
-        """
-        with self.turn, averaging.assigned(self):
-            before, self._is_averaged = self._is_averaged, True
-            try:
-                yield self
-            finally:
-                self._is_averaged = before
-
-    def call(self, inputs: Any, training: bool = False) -> dict[str, Any]:
-        x, condition = split_condition(inputs)
-        check_form(self.flow, self.event_shape, x)
-        self.signature.check_conditional(condition is not None)
-        x, mask = fill_missing_variables(self.flow, x, self.allow_missing)
-        outputs = {"data": x, "weights": {}} | ({} if mask is None else {"mask": mask})
-        seed, num_repeats = self.seed_generator, 1 if training else self.num_repeats
-        batch_size = ops.shape(keras.tree.flatten(x)[0])[0]
-        if training and self.condition_dropout and condition is not None:
-            condition = conditions.cast_conditions(self, condition)
-            rates = self.condition_dropout
-            condition = conditions.drop_conditions(condition, self.null_condition, rates, seed)
-        if num_repeats > 1:
-            x, condition, mask = repeat((x, condition, mask), num_repeats)
-        for name in TRAINED if training else EVALUATED:
-            loss = getattr(self, f"{name}_loss")
-            if training and self.times == "variables":
-                given = self.orders, self.flow, self.event_shape
-                state = states.draw_state(*given, loss, batch_size, mask, seed)
-            else:
-                u = losses.stratified_uniform(batch_size, seed)
-                if num_repeats > 1:  # each in its own part of [0, 1), evenly spaced for an example
-                    part = ops.arange(num_repeats, dtype="float32")[:, None]
-                    u = ops.reshape(part + u, (-1,)) / num_repeats
-                    u = ops.minimum(u, 1.0 - 2.0**-24)  # float32 can round up to 1
-                state = states.State(loss.times(u))
-                if self.times == "variables":
-                    noise = self.order.draw_noise(self.event_shape, ops.shape(u)[0], seed)
-                    how = self.event_shape, self.order, is_in_one_pass(self, self.order)
-                    state = states.scored_state(*how, name, loss, u, x, mask, noise)
-            if self.times == "variables":
-                outputs["weights"][name] = state.messages, state.told
-            outputs[name] = predictions.predict(self, state, x, condition, training, mask)
-            if name in TRAINED and self.losses:  # those that the network adds
-                outputs["added"] = super().compute_loss(training=training)
-        return outputs
-
-    def sample_evidence(
-        self, x: Parts[Tensor], t: Parts[Tensor], known: Parts[Tensor] | None = None
-    ) -> Nest:
+    def sample_evidence(self, x: Parts[Tensor], t: Parts[Tensor]) -> Nest:
         """Samples evidence about data, at given times.
 
         Args:
             x: data, `(batch, *event_shape)`, or a dict of the parts'.
             t: time, `(batch,)`, or one per variable, shaped as `x`.
-            known: bool, shaped as `x`: true for variables known with certainty. By default none.
 
         Returns:
             Evidence, `(batch, *event_shape, flow.embedding_size)`, or a dict of the parts'.
         """
 
-        def sample(flow, x, t, known):
-            s = flow.sample_evidence(x, t, self.seed_generator)
-            return s if known is None else ops.where(known[..., None], flow.known_evidence(x), s)
+        def sample(flow, x, t):
+            return flow.sample_evidence(x, t, self.seed_generator)
 
-        return map_parts(sample, self.flow, x, t, known)
+        return map_parts(sample, self.flow, x, t)
 
     def predict_params(
         self,
         s: Parts[Tensor],
         t: Parts[Tensor],
         condition: Parts[Tensor] | None = None,
+        observed: Parts[Tensor] | None = None,
         training: bool = False,
-        mask: Parts[Tensor] | None = None,
-        guidance_scale: Tensor | None = None,
-        guidance_rescale: Tensor | None = None,
-        known: Parts[Tensor] | None = None,
-        causal: Tensor | None = None,
-        drawn: Parts[Tensor] | None = None,
         t_next: Tensor | None = None,
+        guide: Callable[..., Any] | None = None,
     ) -> Nest:
         """Predicts the parameters of the output distribution from evidence.
 
         Args:
             s: evidence, `(batch, *event_shape, flow.embedding_size)`, or a dict of the parts'.
-            t: time, `(batch,)`, or, with `times="variables"`, one per variable, shaped as the data.
+            t: time, `(batch,)`.
             condition: `(batch, ...)`, a dict of such, or None.
+            observed: bool, true for observed variables, `(batch, *event_shape)`, or a dict of the
+                parts'. By default all are.
             training: bool.
-            mask: true for observed variables, `(batch, *event_shape)`, or a dict of the parts'. By
-                default all are observed.
-            guidance_scale: `(batch,)`, or None. The guided output is the output without the
-                condition and the known variables, plus this scale times the change that these
-                cause. It takes one network call on a batch of twice the size.
-            guidance_rescale: `(batch,)`, from 0 to 1, or None. 1 rescales the guided output to the
-                standard deviation (over all variables of an example) of the unguided conditional
-                output; 0 leaves it unchanged; values between interpolate.
-            known: bool, `(batch, *event_shape)`, or a dict of the parts', with
-                `times="variables"`: true for variables known with certainty, whose evidence is that
-                of `sample_evidence`. By default none.
-            causal: bool, `(batch,)`, for a network that takes it: true for examples in which each
-                position is predicted only from those before it. By default none.
-            drawn: bool, shaped as `known`: true for known variables that were sampled, not given.
-                They stay known in the unconditional prediction of guidance. By default none.
-            t_next: `(batch,)`, for a network that takes it, and only for it: the time at which a
-                jump arrives (see `keras_bfn.distillation`).
+            t_next: time after the next message, `(batch,)`, for networks that take it; by default
+                `t`.
+            guide: how to ask the network: None, or what
+                `keras_bfn.guidance.ClassifierFreeGuidance.asking` returns.
 
         Returns:
             A `keras_bfn.Prediction`, or a dict of the parts' predictions.
-
-        Raises:
-            ValueError: if the network takes `"t_next"`, and `t_next` is None.
 
         Example, the output distribution of images before any message:
 
@@ -752,44 +670,65 @@ class BayesianFlowNetwork(Trainer):
         >>> prediction.params.shape
         (16, 4, 4, 1, 1)
         """
-        evidence, time, has_own_times = s, t, self.times == "variables"
-        seen = evidence, t, mask, known, has_own_times, causal
-        found = map_parts(predictions.input_distribution, self.flow, *seen)
-        t, s, theta = unzip_parts(found)
-        inputs = {"theta": theta, "t": t if has_own_times else ops.cast(time, "float32")}
-        if self.signature.takes_mask:
-            inputs["mask"] = map_parts(observed, theta, mask)
-        if self.signature.takes_causal:
-            nowhere = ops.zeros(ops.shape(keras.tree.flatten(theta)[0])[:1], "bool")
-            inputs["causal"] = nowhere if causal is None else causal
-        if self.signature.takes_jumps:
-            if t_next is None:
-                why = "A student of `keras_bfn.distillation` only jumps: generate with"
-                why = f"{why} `sampler='jump'`, and train and score its teacher"
-                raise refusal("t_next", f"must be given for a network that takes it. {why}", None)
-            inputs["t_next"] = ops.cast(t_next, "float32")
+        heard = map_parts(predictions.input_distribution, self.flow, s, t, observed)
+        times, s, theta = unzip_parts(heard)
+        inputs = self.network_inputs(theta, of_any_part(times), condition, observed, t_next)
+        if guide is None:
+            params = self.ask(inputs, training)
+        else:
+            params = guide(self.ask, inputs, self.without_condition(inputs))
+        return map_parts(predictions.Prediction, times, s, theta, params)
+
+    def network_inputs(
+        self,
+        theta: Parts[Tensor],
+        t: Parts[Tensor],
+        condition: Parts[Tensor] | None,
+        observed: Parts[Tensor] | None,
+        t_next: Tensor | None,
+    ) -> dict[str, Any]:
+        """Returns the inputs of the network; see `predict_params`."""
+        inputs = {"theta": theta, "t": t}
+        if "mask" in self.signature.optional:
+            inputs["mask"] = map_parts(observed_mask, theta, observed)
+        if "t_next" in self.signature.optional:
+            inputs["t_next"] = t if t_next is None else ops.cast(t_next, "float32")
         if condition is not None:
             inputs["condition"] = conditions.cast_conditions(self, condition)
-        if guidance_scale is not None:
-            unknown = {}
-            if known is not None:
+        return inputs
 
-                def forget(flow, s, t, mask, known, drawn):
-                    given = known if drawn is None else known & ~drawn
-                    s, t = ops.where(given[..., None], 0.0, s), ops.where(given, 0.0, t)
-                    t, _, theta = predictions.input_distribution(
-                        flow, s, t, mask, drawn, has_own_times
-                    )
-                    return theta, t
+    def without_condition(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        """Returns the inputs of the unconditional prediction of classifier-free guidance."""
+        if "condition" not in inputs:
+            return inputs
+        null = self.null_condition, self.condition_dropout
+        return inputs | {"condition": conditions.null_conditions(inputs["condition"], *null)}
 
-                forgotten = map_parts(forget, self.flow, evidence, t, mask, known, drawn)
-                unknown["theta"], unknown["t"] = unzip_parts(forgotten)
-            null = self.null_condition, self.condition_dropout
-            inputs = conditions.with_null_conditions(inputs, *null, unknown)
-        params = self.signature.call(self.network, inputs, training)
-        if guidance_scale is not None:
-            params = conditions.guide(params, guidance_scale, guidance_rescale)
-        return map_parts(predictions.Prediction, t, s, theta, params)
+    def ask(self, inputs: dict[str, Any], training: bool = False) -> Nest:
+        """Returns the network's output in float32."""
+        return self.signature.call(self.network, inputs, training)
+
+    def predict_in(
+        self,
+        inputs: dict[str, Any],
+        s: Parts[Tensor],
+        t: Tensor,
+        t_next: Tensor | None = None,
+        guide: Callable[..., Any] | None = None,
+    ) -> Nest:
+        """Predicts in a program, whose inputs hold the condition and the observed variables."""
+        seen = inputs.get("condition"), inputs.get("observed")
+        return self.predict_params(s, t, *seen, t_next=t_next, guide=guide)
+
+    def complete(self, x: Parts[Tensor], inputs: dict[str, Any]) -> Parts[Tensor]:
+        """Returns the samples of a program that has these inputs."""
+        return x
+
+    def get_sampler(self, identifier: str | Sampler | None) -> Sampler:
+        """Returns the sampler of an object, a name, or None, and checks that it suits the model."""
+        sampler = samplers.get("ancestral" if identifier is None else identifier)
+        sampler.check_model(self)
+        return sampler
 
     @in_turn
     def code_length(
@@ -798,8 +737,6 @@ class BayesianFlowNetwork(Trainer):
         num_steps: int | None = None,
         num_repeats: int = 1,
         batch_size: int = 128,
-        order: str | Order | Parts[ArrayLike] = "together",
-        given: Collection[str] | Parts[ArrayLike] | None = None,
         sample_weight: Parts[ArrayLike] | None = None,
         seed: int | None = None,
         verbose: Verbose = "auto",
@@ -813,14 +750,6 @@ class BayesianFlowNetwork(Trainer):
             num_repeats: int. Each example is scored at this many times, evenly spread over [0, 1];
                 with `num_repeats=num_steps`, once at each step.
             batch_size: int.
-            order: the order in which variables are sent: a `keras_bfn.orders.Order`, its name
-                (`"together"`, `"random"`, `"left_to_right"`), or an array of group numbers. For
-                models with `times="variables"`. Groups that are coded directly count in
-                `"reconstruction"`. Each repeat scores one step of each example's order: with as
-                many repeats as groups, all of them.
-            given: what sender and receiver know from the start: names of parts, a bool mask that
-                broadcasts to the data, or a dict of masks of some parts. The cost is that of the
-                other variables, given these. For models with `times="variables"`.
             sample_weight: the weight of each variable, an array shaped as the data, or a dict of
                 the parts'; or of each example, `(num,)`. By default 1.
             seed: int or None. The same seed gives the same result on the same backend.
@@ -839,13 +768,9 @@ class BayesianFlowNetwork(Trainer):
         >>> nats = model.code_length(images, num_steps=100)
         >>> (nats["transmission"] + nats["reconstruction"]).mean()
         """
-        loss = losses.ContinuousTimeLoss()
-        if num_steps is not None:
-            loss = losses.DiscreteTimeLoss(num_steps)
-        nats, given = scoring.score(
-            self, x, loss, num_repeats, batch_size, seed, verbose, order, given, sample_weight
-        )
-        return scoring.add_up(nats, given)
+        loss = scoring.loss_of(num_steps)
+        nats = scoring.score(self, x, loss, num_repeats, batch_size, seed, verbose, sample_weight)
+        return scoring.add_up(nats)
 
     @in_turn
     def loss_by_time(
@@ -882,7 +807,7 @@ class BayesianFlowNetwork(Trainer):
         """
         num_intervals = check_int("num_intervals", num_intervals, 1)
         loss = losses.ContinuousTimeLoss()
-        nats, _ = scoring.score(self, x, loss, num_intervals, batch_size, seed, verbose)
+        nats = scoring.score(self, x, loss, num_intervals, batch_size, seed, verbose)
         return scoring.profile(nats["transmission"], num_intervals)
 
     @in_turn
@@ -893,10 +818,8 @@ class BayesianFlowNetwork(Trainer):
         sampler: str | Sampler | None = None,
         condition: Parts[ArrayLike] | None = None,
         guidance_scale: Scale | ClassifierFreeGuidance = 1.0,
-        guidance: Guidance | Callable[..., Tensor] | None = None,
+        guidance: Callable[..., Any] | None = None,
         num_particles: int | None = None,
-        order: str | Order | Parts[ArrayLike] = "together",
-        given: Parts[ArrayLike] | None = None,
         latents: Parts[ArrayLike] | None = None,
         lengths: Parts[ArrayLike] | None = None,
         seed: int | None = None,
@@ -910,11 +833,10 @@ class BayesianFlowNetwork(Trainer):
             num_samples: int, at least 1.
             num_steps: int, at least 1.
             sampler: a `keras_bfn.samplers.Sampler` or a name: `"ancestral"`, the paper's and the
-                default; or `"sde1"`, `"sde2"`, `"ode1"`, `"ode2"`, which need fewer steps; or
-                `"jump"`, the only one for students of `keras_bfn.distillation`. Sampler objects
-                have options for temperature, start, end and spacing of steps. For few steps, try
-                `SDE2Sampler(start=0.02, spacing="log_beta")`, or, for 256 bins, whose accuracy
-                grows faster, `start=0.001`.
+                default; or `"sde1"`, `"sde2"`, `"ode1"`, `"ode2"`, which need fewer steps. Sampler
+                objects have options for temperature, start, end and spacing of steps. For few
+                steps, try `SDE2Sampler(start=0.02, spacing="log_beta")`, or, for 256 bins, whose
+                accuracy grows faster, `start=0.001`.
             condition: for conditional models, an array of shape `(num_samples, ...)`. By default
                 the model's null condition, if it has one.
             guidance_scale: float, a function that maps the time in [0, 1] to one, or a
@@ -922,28 +844,20 @@ class BayesianFlowNetwork(Trainer):
                 network's output is that for the null condition, plus this scale times the change
                 that the condition causes. 1 samples the learnt distribution; larger values
                 strengthen the condition, and need a model trained with `condition_dropout`. If that
-                is a dict, conditions that it does not drop are not strengthened. Variables that are
-                `given` are strengthened likewise, relative to not knowing them. From left to right,
-                a conditional network with `causal=True` strengthens its condition alone.
+                is a dict, conditions that it does not drop are not strengthened.
             guidance: a function of the expected data that returns a log likelihood for each sample,
                 or a `keras_bfn.guidance.Guidance`, which has its own scale and interval. Samples
                 are conditioned on an event of this likelihood, and also on the condition, if any.
+                A function is compiled anew in each call, a `Guidance` once: see there.
             num_particles: int, at least 1, or None. With more than one, twisted sequential Monte
                 Carlo corrects the approximation of the guidance, and each sample is one of its
                 particles, chosen by weight. As their number grows, samples follow the model's own
                 distribution times the likelihood. With 1, nothing is corrected, but the details
                 include weights. Particles need a guidance, and the sampler `"ancestral"` or
                 `"sde1"`. By default nothing is weighted.
-            order: the order in which variables are sampled, as in `code_length`, for models with
-                `times="variables"`. Each group that is coded directly takes one network call, other
-                groups `num_steps + 1` each. Orders other than `"together"` allow conditions with a
-                `guidance_scale`, but no `guidance`, particles, latents or details.
-            given: values known from the start, for models with `times="variables"`: data of
-                `num_samples` examples, with NaN, or -1 in integers, for unknown values; for a dict
-                of flows, a dict of some parts. The other variables are sampled given these.
             latents: where a deterministic sampler, such as `"ode2"`, starts: an array of shape
                 `(num_samples, *event_shape, flow.embedding_size)`, as `encode` returns it, or a
-                dict of the parts that are not given. By default sampled from N(0, flow.gain).
+                dict of the parts'. By default sampled from N(0, flow.gain).
             lengths: the lengths of the sequences: an int, or integers of shape `(num_samples,)`;
                 for a dict of flows, a dict of these for some parts. For models that allow missing
                 variables; those beyond the length are -1 or NaN. By default the model's full
@@ -967,13 +881,18 @@ class BayesianFlowNetwork(Trainer):
 
         >>> images = model.generate(64, num_steps=20, sampler="ode2", seed=0)
         """
-        guides = condition, guidance_scale, guidance
         options = Options(
-            *guides, num_steps, num_particles, seed, batch_size, return_details, verbose
+            num_steps=num_steps,
+            condition=condition,
+            guidance_scale=guidance_scale,
+            guidance=guidance,
+            num_particles=num_particles,
+            seed=seed,
+            batch_size=batch_size,
+            return_details=return_details,
+            verbose=verbose,
         )
-        return generation.generate(
-            self, num_samples, sampler, order, given, latents, lengths, options
-        )
+        return generation.generate(self, num_samples, sampler, latents, lengths, options)
 
     @in_turn
     def encode(
@@ -1026,13 +945,12 @@ class BayesianFlowNetwork(Trainer):
     def inpaint(
         self,
         x: Data,
-        mask: Parts[ArrayLike] | None = None,
+        known: Parts[ArrayLike] | None = None,
         num_steps: int = 100,
         num_particles: int = 1,
         condition: Parts[ArrayLike] | None = None,
         guidance_scale: Scale | ClassifierFreeGuidance = 1.0,
-        guidance: Guidance | Callable[..., Tensor] | None = None,
-        order: str | Order | Parts[ArrayLike] = "together",
+        guidance: Callable[..., Any] | None = None,
         twisted: bool = True,
         lengths: Parts[ArrayLike] | None = None,
         seed: int | None = None,
@@ -1050,21 +968,17 @@ class BayesianFlowNetwork(Trainer):
         sample size falls below half. As their number grows, the completions follow the model's own
         conditional distribution.
 
-        With `times="variables"`, the network has learnt to condition on known variables: the others
-        are sampled given these, in any order, and particles only serve a `guidance`.
-
         Args:
             x: data, of shape `(num, *event_shape)`; unknown values are ignored. Each example is
                 completed once: repeat an example for several completions. For a dict of flows, a
                 dict of the parts' data; parts that are left out are unknown.
-            mask: true where `x` is known: a bool, or an array of bool that broadcasts to `(num,
+            known: true where `x` is known: a bool, or an array of bool that broadcasts to `(num,
                 *event_shape)`. For a dict of flows, a dict of masks; parts that are left out are
                 unknown. By default all values but NaN, or -1 in integers, are known.
             num_steps: int, at least 1. The network is called `num_steps + 1` times.
             num_particles: int, at least 1. Each call is on `num_particles` rows per example.
             condition, guidance_scale: as in `generate`.
             guidance: as in `generate`: samples are conditioned on it and on the known variables.
-            order: as in `generate`.
             twisted: bool. Whether the known variables guide the steps, which takes the gradient of
                 the network at each step. Otherwise they only affect the weights; with one particle,
                 completions then need not fit the known variables. The gradient of a poorly trained
@@ -1073,8 +987,7 @@ class BayesianFlowNetwork(Trainer):
             lengths, seed, verbose: as in `generate`.
             batch_size: int, in examples; by default up to 64 rows.
             return_details: bool. Whether to also return the particles, with their weights and
-                effective sample sizes; or all predictions, where nothing is weighted: with
-                `times="variables"`, unless there are a guidance and several particles.
+                effective sample sizes.
 
         Returns:
             An array shaped as `x`, or a dict of all parts: int32 or float32, as `generate` returns
@@ -1090,11 +1003,20 @@ class BayesianFlowNetwork(Trainer):
         >>> known[:, :2] = True  # the two rows at the top
         >>> completed = model.inpaint(images, known, num_steps=50, num_particles=4)
         """
-        guides = condition, guidance_scale, guidance
+        from keras_bfn.guidance import inpainting
+
         options = Options(
-            *guides, num_steps, num_particles, seed, batch_size, return_details, verbose
+            num_steps=num_steps,
+            condition=condition,
+            guidance_scale=guidance_scale,
+            guidance=guidance,
+            num_particles=num_particles,
+            seed=seed,
+            batch_size=batch_size,
+            return_details=return_details,
+            verbose=verbose,
         )
-        return inpainting.inpaint(self, x, mask, order, twisted, lengths, options)
+        return inpainting.inpaint(self, x, known, twisted, lengths, options)
 
     def generate_text(
         self,
@@ -1110,9 +1032,8 @@ class BayesianFlowNetwork(Trainer):
 
         Args:
             num_samples, num_steps: as in `generate`.
-            **options: `sampler`, `condition`, `guidance_scale`, `guidance`, `num_particles`,
-                `order`, `given` (tokens, with -1 for those to sample), `latents`, `lengths` (in
-                tokens), `seed`, `batch_size` and `verbose`, as in `generate`.
+            **options: other arguments of `generate`. In `given`, unknown tokens are -1; `lengths`
+                are in tokens.
             length, stride: as in `continue_text`: the first window is generated, then continued.
                 `sampler`, `given` and `latents` apply to the first window only.
             part: for a dict of flows, the name of the part whose text is returned.
@@ -1128,21 +1049,9 @@ class BayesianFlowNetwork(Trainer):
 
         >>> texts = text_model.generate_text(4, num_steps=20, sampler="sde2", seed=0)
         """
-        tokenizer, window = text.text_part(self, part)
-        windows.check_options(options, "generate_text", self.generate)
-        text.check_tokens(options.get("given"), part)
-        length = windows.check_length(length, window, options)
-        stride = windows.check_stride(stride, window, window)
-        samples = self.generate(num_samples, num_steps, **options)
-        tokens = samples if part is None else samples[part]
-        if length != window:
-            first_only = "sampler", "given", "latents", "lengths"
-            options = {name: value for name, value in options.items() if name not in first_only}
-            if options.get("num_particles") is None:
-                options.pop("num_particles", None)
-            options["seed"] = _random.seed_of(options.get("seed"), "continuation")
-            tokens = self._go_on(tokens, part, window, length, stride, num_steps, options)
-        return text.decode(tokenizer, tokens)
+        from keras_bfn import text
+
+        return text.generate_text(self, num_samples, num_steps, length, stride, part, options)
 
     def continue_text(
         self,
@@ -1162,10 +1071,8 @@ class BayesianFlowNetwork(Trainer):
                 texts.
             num_samples: int. The number of texts for each prompt.
             num_steps: int, as in `inpaint`.
-            **options: `num_particles`, `condition`, `guidance_scale`, `guidance`, `twisted`,
-                `order`, `lengths`, `seed`, `batch_size` and `verbose`, as in `inpaint`. With more
-                particles, completions fit the prompt better. A condition has a row for each
-                returned text.
+            **options: other arguments of `inpaint`. With more particles, completions fit the prompt
+                better. A condition has a row for each returned text.
             length: int or None. The number of tokens of the texts, by default the model's. Longer
                 texts are completed window by window: each window starts with the end of the text so
                 far.
@@ -1187,97 +1094,28 @@ class BayesianFlowNetwork(Trainer):
 
         >>> texts = text_model.continue_text("ca", num_samples=3, num_steps=20, num_particles=4)
         """
-        tokenizer, window = text.text_part(self, part)
-        windows.check_options(options, "continue_text", self.inpaint)
-        length = windows.check_length(length, window, options)
-        stride = windows.check_stride(stride, window, window)
-        starts = text.encode_prompts(tokenizer, prompt, num_samples, length)
-        text.check_lengths(options.get("lengths"), starts, part)
-        tokens = self._go_on(starts, part, window, length, stride, num_steps, options)
-        return text.decode(tokenizer, tokens)
+        from keras_bfn import text
 
-    def forecast(
-        self,
-        past: Parts[ArrayLike],
-        horizon: int,
-        num_steps: int = 100,
-        *,
-        stride: int | None = None,
-        **options,
-    ) -> Nest:
-        """Continues series to any horizon, window by window, as `continue_text` continues texts.
+        return text.continue_text(
+            self, prompt, num_samples, num_steps, length, stride, part, options
+        )
 
-        For models of series, whose event shapes are `(length, ...)`, with the same length in all
-        parts. Each window starts with the end of the series so far, both past and sampled steps,
-        and `inpaint` completes it. So each step is sampled given at least the `length - stride`
-        steps before the new ones, and without the steps before the window. Windows may begin
-        anywhere. If all training windows begin at the same phase of a period, choose `length`,
-        `stride` and the number of steps in the past as multiples of the period.
+    def quantize(self, *args, **kwargs) -> None:
+        """Quantizes the model, as in Keras, without a warning for each layer left unchanged.
 
-        Args:
-            past: data, `(num, steps, ...)`, of any number of steps; at most the last `length` are
-                used. NaN, or -1 in integers, marks unknown values. Each series is continued once:
-                repeat a series for several continuations. For a dict of flows, a dict of all parts.
-            horizon: int. The number of steps to forecast.
-            num_steps: int, as in `inpaint`, for each window.
-            stride: int below `length`. The number of new steps in each window after the first, by
-                default half the window. A smaller stride uses more of the past and takes longer.
-            **options: `num_particles`, `condition`, `guidance_scale`, `guidance`, `twisted`,
-                `order`, `seed`, `batch_size` and `verbose`, as in `inpaint`. A condition applies to
-                all windows of its series.
-
-        Returns:
-            The forecast steps: an array `(num, horizon, ...)`, int32 or float32, or a dict of the
-            parts'.
+        Compiled programs are discarded. The optimizer's averaged weights are no longer available:
+        to quantize these, save the model within `averaged_weights`, load it, and quantize it.
 
         Raises:
-            TypeError: if there is no such option.
-            ValueError: if the model's data are not series, the past does not suit the model, or an
-                argument is out of its range.
-
-        Example, the next 10 rows of images with 4 rows, treated as series:
-
-        >>> model.forecast(images, horizon=10, num_steps=3, verbose=0).shape
-        (16, 10, 4, 1)
+            ValueError: if it is called within `averaged_weights`.
         """
-        windows.check_options(options, "forecast", self.inpaint)
-        past, steps, window = windows.check_past(self, past)
-        length = steps + check_int("horizon", horizon, 1)
-        stride = windows.check_stride(stride, window, window - 1)
-        series = self._go_on(past, None, window, length, stride, num_steps, options)
-        return map_parts(lambda x: x[:, steps:], series)
-
-    def _go_on(self, starts, part, window, length, stride, num_steps, options):
-        """Returns sequences that continue `starts`, of all parts or of one."""
-
-        def complete(x, seed):
-            return self.inpaint(x, None, num_steps, **(options | {"seed": seed}))
-
-        starts = starts if part is None else {part: starts}
-        found = windows.go_on(complete, starts, window, length, stride, options.get("seed"))
-        return found if part is None else found[part]
-
-    @in_turn
-    def save(
-        self, filepath: Path, overwrite: bool = True, zipped: bool | None = None, **kwargs
-    ) -> None:
-        """Writes the model to a `.keras` file, as in Keras.
-
-        The file appears under its name only when complete: a failed save keeps the previous file.
-        """
-        is_whole = zipped is not False and files.is_one_file(filepath, ".keras", overwrite)
-        with files.whole(filepath) if is_whole else contextlib.nullcontext(filepath) as path:
-            super().save(path, overwrite, zipped, **kwargs)
-
-    @in_turn
-    def save_weights(
-        self, filepath: Path, overwrite: bool = True, max_shard_size: float | None = None
-    ) -> None:
-        """Writes all weights to a `.weights.h5` file; a failed save keeps the previous file."""
-        if max_shard_size is None and files.is_one_file(filepath, ".weights.h5", overwrite):
-            files.write_weights(filepath, super().save_weights)
-        else:
-            super().save_weights(filepath, overwrite, max_shard_size)
+        if self._is_averaged:
+            expected = "must not be called within `averaged_weights`: save the model there, load it"
+            raise ValueError(f"`quantize` {expected}, and quantize the loaded model")
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Layer .* does not have a `quantize` method")
+            super().quantize(*args, **kwargs)
+        self.programs.clear()
 
     @in_turn
     def save_to_preset(self, folder: Path) -> None:
@@ -1297,6 +1135,8 @@ class BayesianFlowNetwork(Trainer):
         >>> model.save_to_preset("digits_preset")
         >>> model = keras_bfn.BayesianFlowNetwork.from_preset("digits_preset")
         """
+        from keras_bfn.presets.folder import save_folder
+
         if not self.built:
             raise ValueError(
                 "The model has no weights yet. Train it, or generate an example, first. "
@@ -1341,6 +1181,8 @@ class BayesianFlowNetwork(Trainer):
         model = keras_bfn.BayesianFlowNetwork.from_preset("hf://user/repo@main")
         ```
         """
+        from keras_bfn.presets.registry import load_preset
+
         return load_preset(cls, preset, load_weights, dtype)
 
     def upload_preset(
@@ -1393,19 +1235,21 @@ class BayesianFlowNetwork(Trainer):
         model = keras_bfn.BayesianFlowNetwork.from_preset("hf://user/digits")
         ```
         """
+        from keras_bfn.presets.publishing import publish
+
         publish(self, uri, data, license, figures, samples, folder, private)
 
     def export(
         self,
         filepath: Path,
         format: Literal["tf_saved_model", "onnx", "torch"] = "tf_saved_model",
+        verbose: bool | None = None,
         *,
-        what: Literal["step", "network"] = "step",
         sampler: str | Sampler | None = None,
         condition: Parts[ArrayLike] | None = None,
         guided: bool = False,
     ) -> None:
-        """Writes a step of a sampler, or the network, for runtimes without Python.
+        """Writes the network, or a step of a sampler, for runtimes without Python.
 
         | `format` | written by | read by |
         |---|---|---|
@@ -1417,7 +1261,9 @@ class BayesianFlowNetwork(Trainer):
         function takes and returns a flat dict of tensors, with any batch size. For a dict of flows,
         tensors are named by part: `state_image`, `x_image`.
 
-        A step takes
+        By default, it is the network, as in Keras. It takes `theta`; `t`, `(batch,)` or shaped as
+        the network's own input; and `condition`, `mask`, `causal` and `t_next`, if it declares
+        them. It returns `params`. With a `sampler`, it is a step, which takes
 
         - `t` and `t_next`, scalars: the time, and that of the next prediction. The first time is
           the sampler's `start`, 0 by default. The last is 1 (with `end="last"`, the last but one),
@@ -1437,16 +1283,14 @@ class BayesianFlowNetwork(Trainer):
         `x`, data: the mode of the output distribution, or what the sampler's `end` specifies. The
         `x` of the last step are the samples.
 
-        A network takes `theta`; `t`, `(batch,)`, or with `times="variables"` shaped as the data;
-        and `condition`, `mask`, `causal` and `t_next`, if it declares them. It returns `params`.
-
         Args:
             filepath: path. A folder for `"tf_saved_model"`, otherwise a file: `.onnx`, or `.pt2`.
                 It appears under its name only when complete, and replaces an existing file or
                 SavedModel. (ONNX stores weights of more than 1 GB in a second file next to it.)
             format: string, one of the table.
-            what: `"step"` or `"network"`.
-            sampler: as in `generate`. Its temperature, start and end are part of the step.
+            verbose: as in Keras. By default, nothing is printed.
+            sampler: as in `generate`, or None for the network. Its temperature, start and end are
+                part of the step.
             condition: for a conditional network that is not functional and has no null condition,
                 an example: an array of shape `(num, ...)`, or a dict of such.
             guided: bool. Whether the step takes a `guidance_scale`, and calls the network on a
@@ -1483,9 +1327,11 @@ class BayesianFlowNetwork(Trainer):
         samples = outputs["x"]
         ```
         """
+        from keras_bfn.saving import export, exported
+
         filepath = export.check_target(filepath, format)
-        function, inputs = exported.make_function(self, what, sampler, condition, guided)
-        export.export(self, function, inputs, filepath, format)
+        function, inputs = exported.make_function(self, sampler, condition, guided)
+        export.export(self, function, inputs, filepath, format, verbose)
 
     def get_config(self) -> dict[str, Any]:
         return {**own_config(self, BayesianFlowNetwork), "name": self.name}

@@ -108,7 +108,10 @@ class Network(keras.Model):
         check_bool("masked", takes_mask)
         check_bool("causal", takes_causal)
         self.jumps = check_bool("jumps", jumps)
-        inputs = make_symbolic_inputs(flow, event_shape, times, takes_mask, takes_causal, jumps)
+        time_shape = event_shape if times == "variables" else None
+        optional = {"mask": takes_mask, "causal": takes_causal, "t_next": jumps}
+        optional = [name for name, is_taken in optional.items() if is_taken]
+        inputs = make_symbolic_inputs(flow, event_shape, time_shape, optional)
         conditions = check_conditions(conditions)
         shape = None if isinstance(flow, dict) else event_shape
         joined = Conditions(conditions, shape, policy, inputs.get("t_next"))
@@ -189,20 +192,18 @@ class Network(keras.Model):
         return network
 
 
-def make_symbolic_inputs(
-    flow, event_shape, times, takes_mask=False, takes_causal=False, takes_jumps=False
-):
-    """Returns the symbolic inputs of a network, but for its condition."""
+def make_symbolic_inputs(flow, event_shape, time_shape, optional=()):
+    """Returns the symbolic inputs of a network, but for its condition.
+
+    Args:
+        flow, event_shape: the flow and the shape of an example, or dicts of the parts'.
+        time_shape: the shape of an example's times, or a dict of the parts'; None for one time.
+        optional: names of further inputs: `"mask"`, `"causal"`, `"t_next"`.
+    """
     theta_shape = map_parts(lambda flow, shape: (*shape, flow.theta_size), flow, event_shape)
-    time_shape = event_shape if times == "variables" else ()
-    inputs = {"theta": symbolic("theta", theta_shape), "t": symbolic("t", time_shape)}
-    if takes_mask:
-        inputs["mask"] = symbolic("mask", event_shape, "bool")
-    if takes_causal:
-        inputs["causal"] = symbolic("causal", (), "bool")
-    if takes_jumps:
-        inputs["t_next"] = symbolic("t_next", ())
-    return inputs
+    inputs = {"theta": symbolic("theta", theta_shape), "t": symbolic("t", time_shape or ())}
+    others = {"mask": (event_shape, "bool"), "causal": ((), "bool"), "t_next": ((), "float32")}
+    return inputs | {name: symbolic(name, *others[name]) for name in others if name in optional}
 
 
 def depends_on(x, inputs, outputs):

@@ -11,7 +11,7 @@ from keras import ops
 from keras_bfn._config import Immutable
 from keras_bfn._parts import check_names, list_parts, map_parts, part_names, sum_parts
 from keras_bfn._random import uniform
-from keras_bfn._typing import ArrayLike, Nest, Parts, Seed, Shape, Tensor
+from keras_bfn._typing import Array, ArrayLike, Nest, Parts, Seed, Shape, Tensor
 from keras_bfn._validation import (
     check_bool,
     check_int,
@@ -34,11 +34,11 @@ class Order(Immutable):
     the chain rule, the cost of an exact network is the joint entropy in any order. The cost of a
     trained network shows what it has learnt.
 
-    A subclass defines `count_groups` and `groups`, and `told`, the way of coding.
+    A subclass defines `count_groups` and `groups`, and `coded_directly`, the way of coding.
 
     Attributes:
-        told: bool, or a tuple of one bool per group: true if it is coded directly, false if it is
-            sent by messages.
+        coded_directly: bool, or a tuple of one bool per group: true if it is coded directly, false
+            if it is sent by messages.
         is_random: bool. Whether each example has its own order, given by `noise`.
 
     Example, digits coded row by row:
@@ -50,7 +50,7 @@ class Order(Immutable):
     [Hoogeboom et al., 2022](https://arxiv.org/abs/2110.02037).
     """
 
-    told: bool | tuple[bool, ...] = True
+    coded_directly: bool | tuple[bool, ...] = True
     is_random = False
 
     def count_groups(self, event_shape: Parts[Shape]) -> int:
@@ -72,19 +72,23 @@ class Order(Immutable):
         """
         raise lacks(self, "groups")
 
+    def groups_coded(self, event_shape: Parts[Shape]) -> Array:
+        """Returns which groups are coded directly, bools `(groups,)`."""
+        return np.broadcast_to(self.coded_directly, self.count_groups(event_shape))
+
     def draw_noise(self, event_shape: Parts[Shape], num: int, seed: Seed) -> Tensor:
         """Returns the `noise` of a random order, a tensor `(num, variables)`; else None."""
         return uniform((num, number_of_variables(event_shape)), seed) if self.is_random else None
 
     def check(self, flow: "Parts[Flow]", event_shape: Parts[Shape]) -> None:
         """Raises a `ValueError` if data of this type and shape cannot be sent in this order."""
-        if not np.any(self.told):
+        if not np.any(self.coded_directly):
             return
-        told = np.broadcast_to(self.told, self.count_groups(event_shape))
+        coded = self.groups_coded(event_shape)
         # In a random order, each variable can be in any group.
         groups = slice(None) if self.is_random else self.groups(event_shape)
         for name, part, numbers in list_parts(part_names(flow, "flow"), flow, groups):
-            if told[numbers].any() and not part.can_be_told:
+            if coded[numbers].any() and not part.can_be_coded_directly:
                 why = 'Only integers can be coded directly, and bins only with prediction="data"'
                 came = f"order={self!r}, flow={part!r}"
                 raise mismatch("order", f"must send {name} by messages. {why}", came)
@@ -100,7 +104,7 @@ class Together(Order):
     Together()
     """
 
-    told = False
+    coded_directly = False
 
     def count_groups(self, event_shape: Parts[Shape]) -> int:
         return 1
@@ -195,7 +199,7 @@ class Blocks(LeftToRight):
     Reference: block diffusion, [Arriola et al., 2025](https://arxiv.org/abs/2503.09573).
     """
 
-    told = False
+    coded_directly = False
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -205,30 +209,35 @@ class Groups(Order):
     Args:
         numbers: the group of each variable, in the order of sending: integers from 0 on, an array
             of the shape of an example, or a dict of an array or an int per part.
-        told: bool, or a list of one bool per group: true if it is coded directly, false if it is
-            sent by messages.
+        coded_directly: bool, or a list of one bool per group: true if it is coded directly, false
+            if it is sent by messages.
 
     Raises:
-        ValueError: if `numbers` are not integers of at least 0, or `told` has another length.
+        ValueError: if `numbers` are not integers of at least 0, or `coded_directly` has another
+            length.
 
     Example, first a label by messages, then all pixels, coded directly:
 
-    >>> keras_bfn.orders.Groups({"label": 0, "image": 1}, told=[False, True])
-    Groups(numbers={'label': 0, 'image': 1}, told=(False, True))
+    >>> keras_bfn.orders.Groups({"label": 0, "image": 1}, coded_directly=[False, True])
+    Groups(numbers={'label': 0, 'image': 1}, coded_directly=(False, True))
     """
 
-    def __init__(self, numbers: Parts[ArrayLike], told: bool | Sequence[bool] = True) -> None:
+    def __init__(
+        self, numbers: Parts[ArrayLike], coded_directly: bool | Sequence[bool] = True
+    ) -> None:
         if isinstance(numbers, dict) and not numbers:
             expected = "must be integers of at least 0, for at least one part"
             raise refusal("numbers", expected, numbers)
         self.numbers = map_parts(_check_numbers, part_names(numbers, "numbers"), numbers)
         num_groups = self.count_groups(None)
-        if isinstance(told, (list, tuple)):
-            if len(told) != num_groups or not all(isinstance(each, bool) for each in told):
-                raise refusal("told", f"must contain a bool for each of {num_groups} groups", told)
-            self.told = tuple(told)
+        coded = coded_directly
+        if isinstance(coded, (list, tuple)):
+            if len(coded) != num_groups or not all(isinstance(each, bool) for each in coded):
+                expected = f"must contain a bool for each of {num_groups} groups"
+                raise refusal("coded_directly", expected, coded)
+            self.coded_directly = tuple(coded)
         else:
-            self.told = check_bool("told", told)
+            self.coded_directly = check_bool("coded_directly", coded)
 
     def count_groups(self, event_shape: Parts[Shape] | None) -> int:
         return 1 + max(int(np.max(part)) for (part,) in list_parts(self.numbers))
@@ -304,46 +313,3 @@ def get(identifier: str | Order | Parts[ArrayLike] | None) -> Order:
         return Groups(identifier)  # type: ignore[arg-type]
     identifier = "together" if identifier is None else identifier
     return resolve_identifier("order", identifier, Order, ORDERS)
-
-
-def check_order(model, order):
-    """Returns the `keras_bfn.orders.Order` that `order` names, if the model supports it.
-
-    Raises:
-        ValueError: if `order` is unknown, or the model or its data do not support it.
-    """
-    order = get(order)
-    if model.times != "variables" and type(order) is not Together:
-        expected = 'requires a model with times="variables". Other models send all together'
-        raise mismatch("order", expected, f"order={order!r}, times={model.times!r}")
-    order.check(model.flow, model.event_shape)
-    return order
-
-
-def order_noise(model, order, num, seed):
-    """Returns the `noise` of a random order, the same for all repeats; else None.
-
-    Without a seed, one is drawn from the model's seed generator.
-    """
-    if not order.is_random:
-        return None
-    if seed is None:
-        drawn = keras.random.randint((), 0, 2**31 - 1, seed=model.seed_generator)
-        seed = int(ops.convert_to_numpy(drawn))
-    event_shape = model.event_shape
-    return np.random.default_rng(seed).random((num, number_of_variables(event_shape)), "float32")
-
-
-def is_in_one_pass(model, order, known=None):
-    """Returns whether one network call predicts each variable from those before it in the order."""
-    shares = model.orders or {}
-    if type(order) is not LeftToRight or not shares.get("left_to_right"):
-        return False
-    event_shape = model.event_shape
-    if order.block_size != math.prod(event_shape[1:]):
-        return False
-    if known is None:
-        return True
-    by_position = known.reshape(len(known), event_shape[0], -1)
-    are_alike = (by_position == by_position[:, :, :1]).all()
-    return bool(are_alike and (np.diff(by_position[:, :, 0].astype("int8")) <= 0).all())

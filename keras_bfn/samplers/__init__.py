@@ -1,7 +1,6 @@
 """Samplers: algorithms that take evidence from the prior to a sample."""
 
 from keras_bfn.samplers.samplers import AncestralSampler as AncestralSampler
-from keras_bfn.samplers.samplers import JumpSampler as JumpSampler
 from keras_bfn.samplers.samplers import ODE1Sampler as ODE1Sampler
 from keras_bfn.samplers.samplers import ODE2Sampler as ODE2Sampler
 from keras_bfn.samplers.samplers import Sampler as Sampler

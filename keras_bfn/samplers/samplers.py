@@ -1,4 +1,4 @@
-"""The contract of samplers, the six samplers, and the mixin of second-order samplers."""
+"""The contract of samplers, the five samplers, and the mixin of second-order samplers."""
 
 import math
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,12 +13,10 @@ from keras_bfn._random import normal, seed_of
 from keras_bfn._typing import Array, Seed, Shape, Tensor
 from keras_bfn._validation import (
     check_at_least_0,
-    check_bool,
     check_choice,
     check_int,
     check_positive,
     check_rate,
-    check_real,
     is_number,
     lacks,
     refusal,
@@ -38,7 +36,9 @@ class Sampler(Immutable):
 
     A sampler is immutable. It carries an explicit state from step to step: a tensor or a nest of
     tensors of constant shapes and dtypes. For each step from `t` to `t_next`, the loop calls the
-    network on `evidence(flow, state, t)` and passes the output distribution to `step`. All random
+    network on `evidence(flow, state, t)` and passes the output distribution to `step`. `times`
+    returns the times of these predictions. A sampler that predicts twice in each step, such as
+    Heun's, repeats times there: a step between equal times corrects the one before. All random
     numbers come from the given seed. A sampler handles one flow. In a dict of flows, each part has
     its own state, and all parts take steps between the same times.
 
@@ -79,8 +79,9 @@ class Sampler(Immutable):
     model.generate(16, num_steps=20, sampler=GreedySampler())
     ```
 
-    A sampler keeps further arguments as attributes of the same names. They distinguish compiled
-    programs: plain values and arrays by value, functions and layers by identity. A sampler whose
+    A sampler keeps further arguments as attributes of the same names. Compiled programs are reused
+    for samplers whose arguments are equal by value, or the same Keras layers; with an argument of
+    another kind, such as a function, each call compiles its program anew. A sampler whose
     `init` ignores `start` is correct only for `start=0`. A sampler without noise sets
     `deterministic = True` and defines `init_from` and `latents`, so that it can encode. A sampler
     that draws random numbers only by `flow.observe` and `distribution.sample` can be exported.
@@ -88,12 +89,9 @@ class Sampler(Immutable):
 
     Attributes:
         deterministic: bool. Whether samples are a function of the initial state.
-        jumps: bool. Whether the sampler needs predictions for a later time, which it returns from
-            `arrival`, and which the networks of `keras_bfn.distillation` make.
     """
 
     deterministic = False
-    jumps = False
 
     def __init__(
         self,
@@ -172,8 +170,16 @@ class Sampler(Immutable):
         raise lacks(self, "advance")
 
     def arrival(self, t_next: Tensor) -> Tensor:
-        """Returns the time for which the network predicts, before a step to `t_next`."""
-        raise lacks(self, "arrival")
+        """Returns `"t_next"` for networks that take it, before a step to `t_next`."""
+        return t_next
+
+    def check_model(self, model: Any) -> None:
+        """Raises a `ValueError` if this sampler cannot sample from a model."""
+        if self.temperature != 1 or self.top_k is not None or self.top_p is not None:
+            for (flow,) in list_parts(model.flow):  # sharpening raises an error
+                sizes = flow.output_size, flow.embedding_size
+                params, s = (ops.zeros((1, size), "float32") for size in sizes)
+                self.sharpen(flow.output_distribution(params, s, ops.ones(1, "float32")))
 
     def sharpen(self, distribution: "Distribution") -> "Distribution":
         """Returns the output distribution after `temperature`, `top_k` and `top_p`."""
@@ -196,7 +202,10 @@ class Sampler(Immutable):
         raise lacks(self, "latents")
 
     def times(self, flow: "Flow", num_steps: int) -> Array:
-        """Returns the times of predictions from `start` to 1, float32, `(num_steps + 1,)`."""
+        """Returns the times of predictions from `start` to 1, float32, `(num_steps + 1,)`.
+
+        There may be more, if the sampler predicts several times in a step.
+        """
         if self.spacing == "t":
             return np.linspace(self.start, 1, num_steps + 1, dtype="float32")
         first, last = (float(flow.schedule.beta(t)) for t in (self.start, 1.0))
@@ -453,94 +462,12 @@ class ODE2Sampler(SecondOrder, ODE1Sampler):
         return state[0]
 
 
-@keras.saving.register_keras_serializable("keras_bfn")
-class JumpSampler(ODE1Sampler):
-    """Deterministic sampler of few long steps, for models made by `keras_bfn.distillation`.
-
-    The network predicts the mean of the expected embedding along the teacher's path from `t` to
-    `t_next`, so that one step of `ODE1Sampler` goes all the way. At `t_next=1` it predicts the data
-    at the path's end, so that `num_steps` steps take `num_steps` network calls. Samples are the
-    data whose embedding is nearest to the last predicted mean, which is all that a student learns.
-
-    Args:
-        fresh_noise: bool. Whether each step goes to the data and then back to `t_next`, with new
-            noise. Samples then are not a function of the initial state.
-        start: float in (0, 1). The first jump leaves from t = 0, where u is exactly N(0, c). Since
-            evidence at t = 0 is zero, the network receives u as evidence at `start` instead.
-        spacing: as in `keras_bfn.samplers.Sampler`.
-        noise_scale: float in (0, 1], with `fresh_noise`. The standard deviation of the new noise,
-            relative to that of messages. Below 1, samples are likelier and less varied.
-        **kwargs: `temperature`, `top_k` and `top_p`, as in `keras_bfn.samplers.Sampler`, with
-            `fresh_noise`: without it, predictions are means along paths, not distributions of data.
-
-    Raises:
-        ValueError: if an argument is out of its range.
-
-    Example:
-
-    >>> keras_bfn.samplers.JumpSampler().deterministic
-    True
-
-    Reference: flow maps, of [Boffi et al., 2024](https://arxiv.org/abs/2406.07507); with fresh
-    noise, Algorithm 1 of [Song et al., 2023](https://arxiv.org/abs/2303.01469).
-    """
-
-    jumps = True
-    shorthands = (("end", None),)  # it is always "last"
-
-    def __init__(
-        self,
-        fresh_noise: bool = False,
-        start: float = 0.02,
-        spacing: Literal["t", "log_beta"] = "log_beta",
-        noise_scale: float = 1.0,
-        **kwargs,
-    ) -> None:
-        super().__init__(start=start, spacing=spacing, end="last", **kwargs)
-        if start == 0:
-            raise refusal("start", "must be above 0 for jumps", start)
-        self.fresh_noise = check_bool("fresh_noise", fresh_noise)
-        in_range = "a number in (0, 1]"
-        self.noise_scale = check_real("noise_scale", noise_scale, lambda x: 0 < x <= 1, in_range)
-        defaults = {"temperature": 1, "top_k": None, "top_p": None, "noise_scale": 1}
-        for name, default in defaults.items():
-            if getattr(self, name) != default and not fresh_noise:
-                expected = f"must be {default} for jumps, unless `fresh_noise` is True"
-                raise refusal(name, expected, getattr(self, name))
-        self.deterministic = not fresh_noise
-
-    def arrival(self, t_next: Tensor) -> Tensor:
-        return ops.ones_like(t_next) if self.fresh_noise else t_next
-
-    def finish(self, flow: "Flow", distribution: "Distribution", seed: Seed = None) -> Tensor:
-        if flow.num_values is None:
-            return distribution.mode()
-        return flow.nearest(flow.expected_embedding(distribution))
-
-    def advance(
-        self,
-        flow: "Flow",
-        state: Any,
-        embedding: Tensor,
-        t: Tensor,
-        t_next: Tensor,
-        seed: Seed = None,
-    ) -> Any:
-        if self.fresh_noise:
-            noise = self.init(flow, ops.shape(state), seed_of(seed, "message"))
-            t, state = 0.0, self.noise_scale * noise
-        else:
-            t = ops.where(t > self.start, t, 0.0)
-        return super().advance(flow, state, embedding, t, t_next, seed)
-
-
 SAMPLERS = {
     "ancestral": AncestralSampler,
     "sde1": SDE1Sampler,
     "sde2": SDE2Sampler,
     "ode1": ODE1Sampler,
     "ode2": ODE2Sampler,
-    "jump": JumpSampler,
 }
 WITH_DEFAULTS = {name: made() for name, made in SAMPLERS.items()}
 
@@ -549,8 +476,7 @@ def get(identifier: str | Sampler) -> Sampler:
     """Returns the sampler that `identifier` names.
 
     Args:
-        identifier: a `Sampler` or a string: `"ancestral"`, `"sde1"`, `"sde2"`, `"ode1"`, `"ode2"`,
-            `"jump"`.
+        identifier: a `Sampler` or a string: `"ancestral"`, `"sde1"`, `"sde2"`, `"ode1"`, `"ode2"`.
 
     Returns:
         A `Sampler`.
@@ -564,26 +490,6 @@ def get(identifier: str | Sampler) -> Sampler:
     'mode'
     """
     return resolve_identifier("sampler", identifier, Sampler, WITH_DEFAULTS)
-
-
-def sampler_for(model, identifier):
-    """Returns the sampler of an object, a name, or None, and checks that it suits the model."""
-    jumps = model.signature.takes_jumps
-    default = "jump" if jumps else "ancestral"
-    sampler = get(default if identifier is None else identifier)
-    if sampler.jumps and not jumps:
-        expected = "must not jump unless the network takes 't_next'"
-        advice = "`keras_bfn.distillation` trains such a model"
-        raise refusal("sampler", f"{expected}. {advice}", sampler)
-    if jumps and not sampler.jumps:
-        expected = "must be 'jump', or a `JumpSampler`, for a network that takes 't_next'"
-        raise refusal("sampler", expected, sampler)
-    if sampler.temperature != 1 or sampler.top_k is not None or sampler.top_p is not None:
-        for (flow,) in list_parts(model.flow):  # sharpening raises an error
-            sizes = flow.output_size, flow.embedding_size
-            params, s = (ops.zeros((1, size), "float32") for size in sizes)
-            sampler.sharpen(flow.output_distribution(params, s, ops.ones(1, "float32")))
-    return sampler
 
 
 def check_deterministic(sampler):

@@ -14,9 +14,9 @@ from keras_bfn._typing import Array, Data, Frame, Seed, Tensor, Verbose
 from keras_bfn._validation import check_int, check_rate, refusal
 from keras_bfn.distributions import Distribution
 from keras_bfn.flows import Flow
-from keras_bfn.inference.generation import refuse_details
 from keras_bfn.inputs.missing import is_missing
-from keras_bfn.models import BayesianFlowNetwork
+from keras_bfn.models.generation import refuse_details
+from keras_bfn.orders import AnyOrderNetwork
 from keras_bfn.samplers import AncestralSampler
 from keras_bfn.tables.frames import is_frame, make_series, read_series
 
@@ -46,7 +46,7 @@ class Expectation(AncestralSampler):
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
-class TableModel(BayesianFlowNetwork):
+class TableModel(AnyOrderNetwork):
     """A Bayesian flow network that takes frames and returns frames.
 
     `fit`, `evaluate` and `code_length` take a frame, or data of the flow. The table is saved with
@@ -54,9 +54,9 @@ class TableModel(BayesianFlowNetwork):
     can take half a minute.
 
     Args:
-        flow, network: as in `keras_bfn.BayesianFlowNetwork`; `table.make_model()` chooses them.
+        flow, network: as in `keras_bfn.AnyOrderNetwork`; `table.make_model()` chooses them.
         table: a `keras_bfn.tables.Table` or `keras_bfn.tables.Sequences`.
-        **kwargs: as in `keras_bfn.BayesianFlowNetwork`; `times` is always `"variables"`.
+        **kwargs: as in `keras_bfn.AnyOrderNetwork`.
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -74,9 +74,7 @@ class TableModel(BayesianFlowNetwork):
     def __init__(
         self, flow: Mapping[str, Flow], network: keras.Layer, table: "Table", **kwargs
     ) -> None:
-        super().__init__(flow, network, **{"times": "variables", **kwargs})
-        if self.times != "variables":
-            raise refusal("times", 'must be "variables", so that cells can be given', self.times)
+        super().__init__(flow, network, **kwargs)
         if not hasattr(table, "encode") or not hasattr(table, "decode"):
             raise refusal("table", "must be a `keras_bfn.tables.Table` or `Sequences`", table)
         self.table = table
@@ -163,7 +161,7 @@ class TableModel(BayesianFlowNetwork):
         self,
         df: Frame,
         num_repeats: int = 100,
-        given: Sequence[str] = (),
+        known: Sequence[str] = (),
         **options,
     ) -> Array:
         """Estimates the log likelihood of each row, in nats: low for outliers.
@@ -175,7 +173,7 @@ class TableModel(BayesianFlowNetwork):
         Args:
             df: a frame.
             num_repeats, **options: as in `code_length`.
-            given: names of columns. The likelihood is of the other cells, given these: with all
+            known: names of columns. The likelihood is of the other cells, given these: with all
                 columns but a class, the log probability of the class. In `Sequences`, a column of
                 rows tells the length, too.
 
@@ -186,19 +184,19 @@ class TableModel(BayesianFlowNetwork):
         Raises:
             ValueError: if the table does not allow a cell, or an argument is out of its range.
         """
-        masks, known = self.table.masks(given), {}
-        if given or self.table.nullable:
+        masks, there = self.table.masks(known), {}
+        if known or self.table.nullable:
             x = self.table.encode_cells(self.table.read(df), missing=1)
-            known = {name: ~is_missing(part) for name, part in x.items()}
+            there = {name: ~is_missing(part) for name, part in x.items()}
         options = {"num_repeats": num_repeats, "verbose": 0, **options}
-        if given:
-            options["given"] = {name: masks[name] & mask for name, mask in known.items()}
+        if known:
+            options["known"] = {name: masks[name] & mask for name, mask in there.items()}
         nats = self.code_length(df, **options)
         found = -(nats["transmission"] + nats["reconstruction"])
-        if not self.table.nullable or all(mask.all() for mask in known.values()):
+        if not self.table.nullable or all(mask.all() for mask in there.values()):
             return found
         # By the chain rule, subtract the values of missing cells, given everything else.
-        nats = self.code_length(df, **{**options, "given": known})
+        nats = self.code_length(df, **{**options, "known": there})
         return found + nats["transmission"] + nats["reconstruction"]
 
     def sample(

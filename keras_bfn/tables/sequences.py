@@ -22,7 +22,7 @@ from keras_bfn.tables.table import (
     Table,
     check_parts,
     free_name,
-    list_given,
+    list_known,
     make_table_model,
 )
 
@@ -369,7 +369,7 @@ class Sequences(Immutable):
 
     def masks(self, names: Sequence[str]) -> dict[str, Array]:
         """As `keras_bfn.tables.Table.masks`. With a column of rows, the length is known, too."""
-        names = list_given(names, [*self.entities.names, *self.rows.names])
+        names = list_known(names, [*self.entities.names, *self.rows.names])
         own = [name for name in names if name in self.rows.names]
         static = {name for name in names if name not in own} | ({self.length} if own else set())
         found, rows = self.entities.masks([*static]), self.rows.masks(own)

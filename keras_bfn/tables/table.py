@@ -479,13 +479,13 @@ class Table(Immutable):
         Raises:
             ValueError: if there is no such column, or one has a rule and lacks another of the rule.
         """
-        names = list_given(names, self.names)
+        names = list_known(names, self.names)
         found = {part: np.zeros(shape, bool) for part, shape in self.event_shape().items()}
         for name in names:
             others = self.rules[name].others if name in self.rules else ()
             if not {*others} <= {*names}:
                 expected = f"must name {list(others)} beside {name!r}, for {self.rules[name]!r}"
-                raise refusal("given", expected, names)
+                raise refusal("known", expected, names)
             if name in self.numbers:
                 found[self.numbers_part][self.numbers.index(name)] = True
             elif name in self.columns:
@@ -526,11 +526,11 @@ def free_name(name, taken):
     return name
 
 
-def list_given(given, names):
-    """Returns given columns as a list, or raises a `ValueError` unless they are some of `names`."""
-    found = [given] if isinstance(given, str) else given
+def list_known(known, names):
+    """Returns known columns as a list, or raises a `ValueError` unless they are some of `names`."""
+    found = [known] if isinstance(known, str) else known
     if not isinstance(found, (list, tuple, set)) or not all(name in names for name in found):
-        raise refusal("given", f"must name some of the columns {names}", given)
+        raise refusal("known", f"must name some of the columns {names}", known)
     return list(found)
 
 
@@ -551,14 +551,11 @@ def make_table_model(table, seed, **options):
         **options: as in `keras_bfn.networks.MultiPart`.
     """
     flow = table.flow()
-    orders = {"together": 0.4, "given": 0.4}
-    if any(part.can_be_told for part in flow.values()):
-        orders["random"] = 0.2
-    times = "variables"  # any cells can be given
-    network = networks.MultiPart(flow, table.event_shape(), times=times, **options)
-    return TableModel(
-        flow, network, table, times=times, orders=orders, allow_missing=True, seed=seed
-    )
+    states = {"together": 0.4, "given": 0.4}
+    if any(part.can_be_coded_directly for part in flow.values()):
+        states["random"] = 0.2
+    network = networks.MultiPart(flow, table.event_shape(), times="variables", **options)
+    return TableModel(flow, network, table, states=states, allow_missing=True, seed=seed)
 
 
 def _put_values(arrays, missing, rng):

@@ -12,10 +12,12 @@ from keras import ops
 
 from keras_bfn._parts import list_parts, map_parts, part_names, pick_part
 from keras_bfn._typing import ArrayLike, Parts, Shape
+from keras_bfn._validation import check_choice
 from keras_bfn.flows import Flow
 from keras_bfn.flows.flow import expand
 from keras_bfn.inputs.conditions import check_condition
 from keras_bfn.models import BayesianFlowNetwork
+from keras_bfn.orders import AnyOrderNetwork
 from keras_bfn.testing.claims import Compiled, draw_data, require, require_shape, requiring
 
 EDGES = ((0.0, 4), (1e-7, 4), (0.5, 1), (1.0, 4))  # times, and sizes of the batch
@@ -56,7 +58,10 @@ def check_network(
     """
     name = type(network).__name__
     with requiring(f"{name} must be a network for a `keras_bfn.BayesianFlowNetwork`", Exception):
-        model = BayesianFlowNetwork(flow, network, event_shape, times=times, seed=0)
+        of_times = {"shared": BayesianFlowNetwork, "variables": AnyOrderNetwork}
+        model = of_times[check_choice("times", times, of_times)](
+            flow, network, event_shape=event_shape, seed=0
+        )
         require(model.event_shape is not None, "Argument `event_shape` is required")
         rng = np.random.default_rng(0)
         x = map_parts(
@@ -70,8 +75,7 @@ def check_network(
     _check_outputs(name, program, x, condition)
     _check_dependence(name, program, x, condition)
     data = x if condition is None else (x, condition)
-    if not model.signature.takes_jumps:  # `keras_bfn.distillation.Distiller` trains these
-        _check_training(name, model, data)
+    _check_training(name, model, data)
     _check_saving(name, model, x, condition)
 
 
@@ -107,7 +111,7 @@ def _outputs(name, program, s, t, condition, pace=1.0):
     inputs = {"s": s, "t": t, "pace": np.full_like(t, pace)}
     if condition is not None:
         inputs["condition"] = condition
-    if program.model.signature.takes_jumps:
+    if "t_next" in program.model.signature.optional:
         inputs["t_next"] = np.ones_like(t)
     inputs = keras.tree.map_structure(lambda x: x[: len(t)], inputs)
     with requiring(f"{name} must take a batch of {len(t)} examples", Exception):

@@ -1,6 +1,7 @@
-"""Generation in any order: group by group, each coded directly or sent by messages."""
+"""Programs in any order: group by group, each coded directly or sent by messages."""
 
 import itertools
+import math
 
 import keras
 import numpy as np
@@ -9,18 +10,58 @@ from keras import ops
 from keras_bfn import _keras
 from keras_bfn._parts import map_parts, sum_variables
 from keras_bfn._validation import refusal
-from keras_bfn.inference.program import SamplingProgram, finish_samples, know, put_known, room_for
-from keras_bfn.inputs.conditions import cast_conditions, guide, with_null_conditions
-from keras_bfn.inputs.given import known_inputs
+from keras_bfn.inputs.conditions import cast_conditions
 from keras_bfn.inputs.missing import all_missing
-from keras_bfn.inputs.states import left_to_right_state, split
-from keras_bfn.orders.orders import is_in_one_pass, order_noise
+from keras_bfn.models.programs import SamplingProgram, find_times, finish_samples, room_for
+from keras_bfn.models.scoring import ScoringProgram
+from keras_bfn.orders.given import known_inputs
+from keras_bfn.orders.orders import LeftToRight
+from keras_bfn.orders.states import left_to_right_state, scored_state, split
 from keras_bfn.predictions import count_unknown
 
 GROUP, TIME, NEXT, IS_LAST = range(4)  # columns of a plan
 ROOM = (
     128  # positions whose keys and values a loop carries and may copy; earlier ones are read-only
 )
+
+
+class OrderedScoringProgram(ScoringProgram):
+    """Scores data in an order, given some variables.
+
+    Args:
+        model, loss: as in `ScoringProgram`.
+        order: a `keras_bfn.orders.Order`.
+        in_one_pass: bool. Whether one network call predicts each position from those before it.
+
+    Call arguments:
+        inputs: as in `ScoringProgram`, and optionally `"known"`, a bool mask of the variables known
+            from the start.
+    """
+
+    def __init__(self, model, loss, order, in_one_pass):
+        super().__init__(model, loss)
+        self.order, self.in_one_pass = order, in_one_pass
+
+    def losses_by_name(self):
+        found = super().losses_by_name()
+        if np.all(self.order.coded_directly):
+            found.pop("transmission")  # there are no messages
+        return found
+
+    def draw_state(self, name, loss, u, x, observed, inputs):
+        event_shape, seed = self.model.event_shape, self.model.seed_generator
+        return scored_state(
+            event_shape,
+            self.order,
+            self.in_one_pass,
+            name,
+            loss,
+            u,
+            x,
+            observed,
+            noise=self.order.draw_noise(event_shape, ops.shape(u)[0], seed),
+            known=inputs.get("known"),
+        )
 
 
 class OrderedProgram(SamplingProgram):
@@ -30,7 +71,7 @@ class OrderedProgram(SamplingProgram):
     and whether the group is sampled after this call.
 
     Args:
-        model, sampler: as in `SamplingProgram`.
+        model, sampler, classifier_free: as in `SamplingProgram`.
         most_calls: int. The maximum number of rows of the plan.
         order: a `keras_bfn.orders.Order`.
         in_one_pass: bool. Whether the network predicts each position from those before it, in the
@@ -38,32 +79,29 @@ class OrderedProgram(SamplingProgram):
 
     Call arguments:
         inputs: dict with `"ones"`, of shape `(batch,)`; `"given"` and `"known"`, data and a bool
-            mask of known variables, or dicts of these; the `"noise"` of a random order; for
-            conditional models `"condition"`; and, if some variables are missing, the mask
-            `"observed"`.
+            mask of known variables, or dicts of these; for conditional models `"condition"`; and,
+            if some variables are missing, the mask `"observed"`.
     """
 
-    def __init__(self, model, sampler, most_calls, order, in_one_pass):
-        super().__init__(model, sampler)
+    def __init__(self, model, sampler, classifier_free, most_calls, order, in_one_pass):
+        super().__init__(model, sampler, classifier_free)
         self.order, self.in_one_pass = order, in_one_pass
         unknown = {"initializer": "zeros", "trainable": False}
         self.num_calls = self.add_weight((), dtype="int32", name="num_calls", **unknown)
         self.plan = self.add_weight((most_calls, 4), name="plan", **unknown)
 
-    def set_steps(self, num_steps):
-        """Plans `num_steps` messages about each group that is not coded directly."""
-        plan = plan_calls(self.order, self.model.event_shape, self.find_times(num_steps))
+    def set_plan(self, plan):
+        """Sets the calls of the network, in rows as of `plan_calls`."""
         self.num_calls.assign(len(plan))
         self.plan.assign(np.pad(plan, ((0, self.plan.shape[0] - len(plan)), (0, 0))))
 
     def call(self, inputs):
         model, seed = self.model, self.model.seed_generator
-        mask = inputs.get("observed")
-        known, open, groups = split(
-            self.order, model.event_shape, inputs.get("noise"), inputs["known"], mask
-        )
+        observed, num = inputs.get("observed"), ops.shape(inputs["ones"])[0]
+        noise = self.order.draw_noise(model.event_shape, num, seed)
+        known, open, groups = split(self.order, model.event_shape, noise, inputs["known"], observed)
         plan, at_first = ops.copy(self.plan), known
-        start = self.start(ops.shape(inputs["ones"])[0], seed)
+        start = self.start(num, seed)
 
         def in_group(group):
             return map_parts(lambda groups, open: open & (groups == group), groups, open)
@@ -76,24 +114,31 @@ class OrderedProgram(SamplingProgram):
                 # A group has no evidence before its first message, or if it is coded directly.
                 is_sent = (now & (time > 0))[..., None]
                 s = ops.where(is_sent, self.sampler.evidence(flow, state, time), 0.0)
-                return know(flow, s, x, known)
+                return ops.where(known[..., None], flow.known_evidence(x), s)
 
             if self.in_one_pass:  # as in scoring: positions not yet sampled are not seen
                 s = model.flow.known_evidence(x)
-                t, known, _, _, causal = left_to_right_state(known, mask, x)
+                t, known, _, _, causal = left_to_right_state(known, observed, x)
                 drawn = known  # guidance strengthens the condition alone
             else:
                 s = map_parts(evidence, model.flow, states, x, known, now)
                 t, causal = map_parts(lambda now: ops.where(now, time, 0.0), now), None
                 drawn = map_parts(lambda known, at_first: known & ~at_first, known, at_first)
-            return (self.ask(s, t, inputs, known=known, causal=causal, drawn=drawn),)
+            seen = inputs.get("condition"), observed
+            guide = self.guide(inputs)
+            return (
+                model.predict_params(
+                    s, t, *seen, guide=guide, known=known, causal=causal, drawn=drawn
+                ),
+            )
 
         def act(i, carry, predictions):
             states, x, known, num_unknown = carry
             group, is_last = ops.cast(plan[i, GROUP], "int32"), plan[i, IS_LAST] > 0
             outputs = self.outputs(predictions)
             drawn = map_parts(lambda now: now & is_last, in_group(group))
-            x = map_parts(put_known, x, self.draw(outputs, group, seed), drawn)
+            new = self.draw(outputs, group, seed)
+            x = map_parts(put_where, drawn, new, x)
             known = map_parts(ops.logical_or, known, drawn)
             stepped = self.step(states, outputs, plan[i, TIME], plan[i, NEXT], seed)
             states = keras.tree.map_structure(
@@ -107,22 +152,28 @@ class OrderedProgram(SamplingProgram):
 
     def draw(self, outputs, group, seed):
         """Returns a finished group: sampled if coded directly, else as the sampler ends."""
-        told = np.broadcast_to(self.order.told, self.order.count_groups(self.model.event_shape))
-        if not told.any() or self.sampler.end == "sample":
-            return self.end(outputs, seed)
+        coded = self.order.groups_coded(self.model.event_shape)
+        if not coded.any() or self.sampler.end == "sample":
+            return map_parts(self.sampler.finish, self.model.flow, outputs, seed)
         drawn = map_parts(lambda output: output.sample(seed), outputs)
-        if told.all():
+        if coded.all():
             return drawn
-        is_told = ops.take(ops.convert_to_tensor(told), group)
-        return map_parts(
-            lambda drawn, end: ops.where(is_told, drawn, end), drawn, self.end(outputs, seed)
-        )
+        end = map_parts(self.sampler.finish, self.model.flow, outputs, seed)
+        is_coded = ops.take(ops.convert_to_tensor(coded), group)
+        return map_parts(lambda drawn, end: ops.where(is_coded, drawn, end), drawn, end)
 
 
-def draw_in_order(model, sampler, order, inputs, classifier_free, guidance, options):
-    """Samples in an order other than `Together`; see `keras_bfn.inference.generation.draw`."""
+def draw_in_order(model, sampler, order, inputs, classifier_free, options):
+    """Samples in an order other than `Together`.
+
+    Args:
+        model: the `AnyOrderNetwork`.
+        sampler: a `keras_bfn.samplers.Sampler`.
+        order: a `keras_bfn.orders.Order`.
+        inputs, classifier_free, options: as in `keras_bfn.models.generation.draw`.
+    """
     others = {
-        "guidance": guidance,
+        "guidance": options.guidance,
         "num_particles": options.num_particles,
         "latents": inputs.get("latents"),
         "return_details": options.return_details or None,
@@ -133,8 +184,6 @@ def draw_in_order(model, sampler, order, inputs, classifier_free, guidance, opti
             if name == "guidance":
                 expected += " (generate more samples instead, and keep the likeliest)"
             raise refusal(name, expected, value)
-    if sampler.jumps:
-        raise refusal("sampler", f"must not jump with order={order!r}", sampler)
     event_shape, num_samples = model.event_shape, len(inputs["ones"])
     if classifier_free is not None:
         if callable(classifier_free.scale) or classifier_free.interval != (0.0, 1.0):
@@ -144,28 +193,45 @@ def draw_in_order(model, sampler, order, inputs, classifier_free, guidance, opti
     if "known" not in inputs:
         nothing = map_parts(all_missing, model.flow, event_shape, num_samples)
         inputs |= known_inputs(model.flow, nothing)
-    if order.is_random:
-        inputs["noise"] = order_noise(model, order, num_samples, options.seed)
     in_one_pass = is_in_one_pass(model, order, inputs["known"])
-    if "guidance_scale" in inputs and "condition" not in inputs:
+    if classifier_free is not None and "condition" not in inputs:
         in_one_pass = False  # which cannot treat given variables as unknown
     if in_one_pass and getattr(model.network, "goes_one_by_one", False):
-        program = model.programs(LeftToRightProgram, sampler)
+        program = model.programs(LeftToRightProgram, sampler, classifier_free)
     else:
-        is_told = np.broadcast_to(order.told, order.count_groups(event_shape))
-        room = room_for(int(np.sum(np.where(is_told, 1, options.num_steps + 1))))
-        program = model.programs(OrderedProgram, sampler, room, order, in_one_pass)
-        program.set_steps(options.num_steps)
+        times = find_times(model, sampler, options.num_steps)
+        plan = plan_calls(order.groups_coded(event_shape), times)
+        room = room_for(len(plan))
+        program = model.programs(OrderedProgram, sampler, classifier_free, room, order, in_one_pass)
+        program.set_plan(plan)
     outputs = program.run(inputs, options.batch_size, options.seed, options.verbose)
     return finish_samples(model, inputs, outputs)
 
 
-def plan_calls(order, event_shape, times):
+def is_in_one_pass(model, order, known=None):
+    """Returns whether one network call predicts each variable from those before it in the order."""
+    if type(order) is not LeftToRight or not model.states.get("left_to_right"):
+        return False
+    event_shape = model.event_shape
+    if order.block_size != math.prod(event_shape[1:]):
+        return False
+    if known is None:
+        return True
+    by_position = known.reshape(len(known), event_shape[0], -1)
+    are_alike = (by_position == by_position[:, :, :1]).all()
+    return bool(are_alike and (np.diff(by_position[:, :, 0].astype("int8")) <= 0).all())
+
+
+def put_where(mask, new, x):
+    """Returns data of one part with new values where `mask` is true."""
+    return ops.where(mask, ops.cast(new, x.dtype), x)
+
+
+def plan_calls(coded, times):
     """Returns a plan's rows: group, time, time after the next message, whether it is the last."""
-    num_groups = order.count_groups(event_shape)
     rows = []
-    for group, is_told in enumerate(np.broadcast_to(order.told, num_groups)):
-        if is_told:
+    for group, is_coded in enumerate(coded):
+        if is_coded:
             rows.append((group, 0.0, 0.0, 1.0))
             continue
         rows += [(group, t, t_next, 0.0) for t, t_next in itertools.pairwise(times)]
@@ -177,14 +243,14 @@ class LeftToRightProgram(SamplingProgram):
     """Samples sequences position by position, and caches what the network has computed.
 
     Args:
-        model, sampler: as in `SamplingProgram`.
+        model, sampler, classifier_free: as in `SamplingProgram`.
 
     Call arguments:
         inputs: as in `OrderedProgram`. Known positions come before all unknown ones.
     """
 
-    def __init__(self, model, sampler):
-        super().__init__(model, sampler)
+    def __init__(self, model, sampler, classifier_free):
+        super().__init__(model, sampler, classifier_free)
         self.positions = model.network.one_by_one()
 
     def call(self, inputs):
@@ -204,7 +270,7 @@ class LeftToRightProgram(SamplingProgram):
                     last = ops.concatenate([last, last])
                 params, kept = self.positions.next(last, start + i, fixed, kept, past)
                 if scale is not None:
-                    params = guide(params, scale, inputs["guidance_rescale"])
+                    params = self.classifier_free.of_both(params, scale)
                 return params, kept
 
             def act(i, carry, params, kept):
@@ -237,11 +303,11 @@ class LeftToRightProgram(SamplingProgram):
             "t": ops.ones(ops.shape(given), "float32") if observed is None else observed,
             "causal": inputs["ones"] > 0,
         }
-        if model.signature.takes_mask:
+        if "mask" in model.signature.optional:
             found["mask"] = found["t"] > 0
         if "condition" in inputs:
             found["condition"] = cast_conditions(model, inputs["condition"])
         if "guidance_scale" in inputs:
-            null = model.null_condition, model.condition_dropout
-            found = with_null_conditions(found, *null)
+            both = found, model.without_condition(found)
+            found = keras.tree.map_structure(lambda *x: ops.concatenate(x), *both)
         return found

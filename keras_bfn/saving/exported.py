@@ -8,49 +8,46 @@ from keras import ops
 
 from keras_bfn._parts import check_has_event_shape, map_parts
 from keras_bfn._random import Noise
-from keras_bfn._validation import check_choice, refusal, to_numpy
-from keras_bfn.inference.program import SamplingProgram
+from keras_bfn._validation import refusal, to_numpy
 from keras_bfn.inputs.conditions import condition_inputs
-from keras_bfn.samplers.samplers import sampler_for
+from keras_bfn.models.classifier_free import ClassifierFreeGuidance
+from keras_bfn.models.programs import SamplingProgram, find_times
 
 EXAMPLE_ROWS = 2  # rows of example inputs; PyTorch would export a batch size of 1 as a constant
 
 
-def make_function(model, what, sampler, condition, guided):
+def make_function(model, sampler, condition, guided):
     """Returns the tuple of a function of a dict of tensors, and an example of that dict.
 
     Args:
-        model, what, sampler, condition, guided: as in `BayesianFlowNetwork.export`.
+        model, sampler, condition, guided: as in `BayesianFlowNetwork.export`.
 
     Raises:
         ValueError: if an argument is invalid.
     """
-    check_choice("what", what, ("step", "network"))
     check_has_event_shape(model)
     inputs = _example_conditions(model, condition)
     if guided:
-        if what == "network" or not inputs or model.null_condition is None:
-            expected = "must be False for what='network' and for a model without a null condition"
+        if sampler is None or not inputs or model.null_condition is None:
+            expected = "must be False without a sampler, and for a model without a null condition"
             raise refusal("guided", expected, guided)
         inputs["guidance_scale"] = ops.ones(EXAMPLE_ROWS, "float32")
     shapes = map_parts(lambda shape: (EXAMPLE_ROWS, *shape), model.event_shape)
     model.build_for(shapes, inputs.get("condition"))
-    if what == "network":
-        given = model.flow, model.event_shape, model.times
-        taken = model.signature.make_symbolic_inputs(*given)
-        inputs |= keras.tree.map_structure(_zeros, taken)
+    if sampler is None:
+        inputs |= keras.tree.map_structure(_zeros, model.symbolic_inputs())
         return functools.partial(call, model), inputs
-    sampler = sampler_for(model, sampler)
-    program = SamplingProgram(model, sampler)
+    sampler = model.get_sampler(sampler)
+    program = SamplingProgram(model, sampler, ClassifierFreeGuidance() if guided else None)
     if model.allow_missing:
         inputs["observed"] = map_parts(ops.ones, shapes)
-    first = float(program.find_times(1)[0])  # while nothing is traced
+    first = float(find_times(model, sampler, 1)[0])  # while nothing is traced
     return functools.partial(step, program, first), inputs | _example_step(program, first, inputs)
 
 
 def call(model, inputs):
     """Returns the output of a model's network."""
-    return {"params": model.signature.call(model.network, inputs)}
+    return {"params": model.ask(inputs)}
 
 
 def step(program, first, inputs, noise=None):
@@ -72,11 +69,12 @@ def step(program, first, inputs, noise=None):
     start = program.start(ops.shape(ones)[0], noise)
     state = keras.tree.map_structure(lambda *either: ops.where(is_first, *either), start, state)
     inputs = inputs | {"ones": ones}
-    predictions, outputs, *_ = program.predict_params(state, t, inputs, t_next=t_next)
+    predictions = program.predict_params(program.evidence(state, t), t, t_next, inputs)
+    outputs = program.outputs(predictions)
     return {
         "next_state": program.step(state, outputs, t, t_next, noise),
         "params": map_parts(lambda one: one.params, predictions),
-        "x": program.end(outputs, noise),
+        "x": program.end(outputs, noise, inputs),
     }
 
 

@@ -5,17 +5,18 @@ import math
 import keras
 from keras import ops
 
-from keras_bfn._parts import map_parts, of_any_part, sum_parts, sum_variables, unzip_parts
+from keras_bfn._parts import map_parts, order_parts, sum_parts, sum_variables, unzip_parts
 from keras_bfn._random import normal
-from keras_bfn._validation import mismatch, refusal
-from keras_bfn.guidance import Guidance
-from keras_bfn.inference.guiding import first_unknown, log_likelihood
-from keras_bfn.inference.program import LoopProgram, put_known
+from keras_bfn._validation import refusal
+from keras_bfn.guidance.expected import Expected
+from keras_bfn.guidance.guiding import GuidedProgram, first_unknown
+from keras_bfn.inputs.missing import put_missing
+from keras_bfn.models.generation import GenerationResult
 from keras_bfn.predictions import count_unknown
 from keras_bfn.samplers.samplers import MessageSampler, SecondOrder
 
 
-class ParticleProgram(LoopProgram):
+class ParticleProgram(GuidedProgram):
     """Samples each example with several particles, and draws one of them by weight.
 
     Messages about known variables are sent from their values; the guidance shifts the messages
@@ -27,68 +28,60 @@ class ParticleProgram(LoopProgram):
     This is twisted sequential Monte Carlo: section 3 of
     [Wu et al., 2023](https://arxiv.org/abs/2306.17775).
 
+    Args:
+        model, sampler, most_steps, classifier_free, guidance: as in `GuidedProgram`.
+        num_particles: int.
+
     Call arguments:
-        inputs: dict as in `GenerationProgram`, with the guidance's `"values"`. If the first
-            likelihood is a `KnownVariables`, its values are data and masks.
+        inputs: dict as in `GuidedProgram`. If the first likelihood is a `KnownVariables`, its
+            values are data and masks.
     """
 
-    def __init__(self, model, sampler, most_steps, guidance, num_particles):
-        super().__init__(model, sampler, most_steps, guidance)
+    def __init__(self, model, sampler, most_steps, classifier_free, num_particles, guidance):
+        super().__init__(model, sampler, most_steps, classifier_free, False, guidance)
         self.num_particles = self.num_rows = num_particles
 
     def call(self, inputs):
         # One row per particle; those of an example are adjacent.
-        inputs = keras.tree.map_structure(
-            lambda values: ops.repeat(values, self.num_particles, axis=0), inputs
-        )
-        times = ops.copy(self.times)
-
-        def predict(i, state, noise):
-            guides = self.guidance.acts
-            predictions, _, shift, log_h = self.predict_at(i, state["s"], inputs, noise, guides)
-            if not guides:
-                shift = map_parts(ops.zeros_like, state["s"])
-                log_h = ops.zeros_like(inputs["ones"])
-            return predictions, shift, log_h
-
-        def act(i, state, predictions, shift, log_h):
-            unknown_at = first_unknown(state["unknown_at"], i, log_h, shift)
-            state, size = self.weigh(state | {"unknown_at": unknown_at}, i, log_h)
-            if self.num_particles > 1:
-                found = predictions, shift, log_h
-                state, (predictions, shift, log_h) = self.draw_anew(state, size, found)
-            s, log_ratios = self.send(
-                inputs, times[i], times[i + 1], state["s"], self.outputs(predictions), shift
+        return super().call(
+            keras.tree.map_structure(
+                lambda values: ops.repeat(values, self.num_particles, axis=0), inputs
             )
-            return state | {"s": s, "log_ratios": log_ratios, "log_h": log_h}
+        )
 
-        state = self.loop(predict, act, self.start_state(inputs["ones"]), inputs)
-        return self.finish(inputs, state)
+    def predict(self, i, carry, inputs, noise):
+        if self.guidance.acts:
+            return self.guide_by(i, carry["states"], inputs, noise)
+        predictions = self.predict_at(i, carry["states"], inputs)
+        return (
+            predictions,
+            map_parts(ops.zeros_like, carry["states"]),
+            ops.zeros_like(inputs["ones"]),
+        )
+
+    def act(self, i, carry, inputs, predictions, shift, log_h):
+        unknown_at = first_unknown(carry["unknown_at"], i, log_h, shift)
+        carry, size = self.weigh(carry | {"unknown_at": unknown_at}, i, log_h)
+        if self.num_particles > 1:
+            found = predictions, shift, log_h
+            carry, (predictions, shift, log_h) = self.draw_anew(carry, size, found)
+        s, log_ratios = self.send(i, inputs, carry["states"], self.outputs(predictions), shift)
+        return carry | {"states": s, "log_ratios": log_ratios, "log_h": log_h}
 
     def by_example(self, values):
         """Returns the rows of all particles as `(num_examples, num_particles, ...)`."""
         return ops.reshape(values, (-1, self.num_particles, *values.shape[1:]))
 
-    def known_variables(self, inputs):
-        """Returns the data and a mask of the known variables; None and None if there are none."""
-        if not isinstance(self.guidance.leaves()[0], KnownVariables):
-            return None, None
-        values = inputs["values"]["0"]
-        return values["x"], map_parts(lambda mask: mask > 0.5, values["mask"])
-
-    def start_state(self, ones):
-        """Returns the loop's state before the first step."""
-        num_rows = ops.shape(ones)[0]
-        num_examples = num_rows // self.num_particles
+    def begin(self, inputs):
+        ones, carry = inputs["ones"], super().begin(inputs)
+        num_examples = ops.shape(ones)[0] // self.num_particles
         weights = ops.zeros((num_examples, self.num_particles), "float32")
-        return {
-            "s": self.start(num_rows, self.model.seed_generator),
+        return carry | {
             "log_weights": weights - math.log(self.num_particles),
             "log_ratios": ops.zeros_like(ones),
             "log_h": ops.zeros_like(ones),
             "log_likelihood": ops.zeros((num_examples,), "float32"),
             "sizes": ops.zeros((self.most_steps + 1, num_examples), "float32"),
-            "unknown_at": ops.full_like(ones, -1, dtype="int32"),
         }
 
     def weigh(self, state, i, log_h):
@@ -104,23 +97,27 @@ class ParticleProgram(LoopProgram):
     def draw_anew(self, state, size, found):
         """Returns the state of the resampled particles, and the values of `found` for them."""
         rows, log_weights = resample(state["log_weights"], size, self.model.seed_generator)
-        of_each = {"s": state["s"], "unknown_at": state["unknown_at"]}, found
+        of_each = {name: state[name] for name in ("states", "unknown_at")}, found
         of_each, found = keras.tree.map_structure(lambda x: ops.take(x, rows, axis=0), of_each)
         return state | of_each | {"log_weights": log_weights}, found
 
-    def send(self, inputs, t, t_next, s, outputs, shift):
+    def send(self, i, inputs, s, outputs, shift):
         """Returns the next evidence, and log of its model over its proposal density, `(batch,)`.
 
         Args:
+            i: the number of the step.
             inputs: the program's inputs.
-            t, t_next: the times of the evidence before and after the message, scalars.
             s, outputs: the evidence, and the output distribution given it, or dicts of the parts'.
             shift: the guidance's shift of the expected embedding.
         """
-        seed, num_particles = self.model.seed_generator, self.num_particles
+        seed, num_particles, times = (
+            self.model.seed_generator,
+            self.num_particles,
+            ops.copy(self.times),
+        )
 
         def send_part(flow, s, x, known, output, shift):
-            alpha = flow.schedule.beta(t_next) - flow.schedule.beta(t)
+            alpha = flow.schedule.beta(times[i + 1]) - flow.schedule.beta(times[i])
             embedding = self.sampler.message(flow, output, seed) + shift
             noise = normal(ops.shape(s), seed)
             scaled = ops.sqrt(flow.gain * alpha) * shift
@@ -134,21 +131,24 @@ class ParticleProgram(LoopProgram):
                 log_ratios = ops.where(known, received, log_ratios)
             return s + flow.receive(embedding, alpha, noise), sum_variables(log_ratios)
 
-        x, known = self.known_variables(inputs)
+        x, known = self.guidance.known_variables(inputs["values"])
         s, log_ratios = unzip_parts(
             map_parts(send_part, self.model.flow, s, x, known, outputs, shift)
         )
         return s, sum_parts(log_ratios)
 
     def finish(self, inputs, state):
-        """Weighs a last prediction from the state at t = 1; returns the program's outputs."""
         seed, last = self.model.seed_generator, ops.copy(self.num_steps)
-        predictions, outputs, *_ = self.predict_at(last, state["s"], inputs, guides=False)
-        samples, (x, known) = self.end(outputs, seed, inputs), self.known_variables(inputs)
+        predictions = self.predict_at(last, state["states"], inputs)
+        samples = self.end(self.outputs(predictions), seed, inputs)
+        x, known = self.guidance.known_variables(inputs["values"])
         if known is not None:
-            samples = map_parts(put_known, samples, x, known)
-        log_likelihoods = log_likelihood(
-            self.guidance, self.model.flow, samples, predictions, inputs, self.scales_at(last)[1:]
+            samples = map_parts(lambda own, x, known: ops.where(known, x, own), samples, x, known)
+        seen = Expected(
+            self.model.flow, predictions, None, samples, observed=inputs.get("observed")
+        )
+        log_likelihoods = self.guidance.combined(
+            "log_likelihood", seen, inputs["values"], self.scales_at(last)[1:]
         )
         # A final log likelihood may be -inf, but not NaN.
         is_unknown = ops.isnan(log_likelihoods) & (state["unknown_at"] < 0)
@@ -167,69 +167,26 @@ class ParticleProgram(LoopProgram):
         }
 
 
-def check_particles(sampler, guidance, are_weighed):
-    """Raises a `ValueError` unless particles can be sampled and, if needed, weighed."""
-    if guidance is None:
-        raise refusal("guidance", "must not be None: it weights the particles", guidance)
+def check_particles(sampler):
+    """Raises a `ValueError` unless particles can be sampled by a sampler."""
     adds_messages = isinstance(sampler, MessageSampler) and not isinstance(sampler, SecondOrder)
     if not adds_messages or getattr(sampler, "noise", 1) != 1 or sampler.end == "last":
         expected = "must be 'ancestral' or 'sde1', with noise=1 and without end='last', for "
         raise refusal("sampler", f"{expected}particles", sampler)
-    for leaf in guidance.leaves():
-        if leaf.fn is None and type(leaf).log_likelihood is Guidance.log_likelihood:
-            expected = "must have a method `log_likelihood`, which weights the final samples"
-            raise mismatch("guidance", expected, type(leaf).__name__)
-        if are_weighed and (callable(leaf.scale) or leaf.interval != (0.0, 1.0)):
-            expected = (
-                "must have a constant scale and interval=(0, 1) with several particles or "
-                "return_details=True, because their target does not change with time"
-            )
-            raise mismatch("guidance", expected, f"scale={leaf.scale}, interval={leaf.interval}")
 
 
-class KnownVariables(Guidance):
-    """The likelihood that the known variables have their given values.
-
-    Args:
-        x: data, an array or a dict of the parts' arrays.
-        mask: 1 for known variables, else 0, shaped as `x`.
-        twisted: bool. If False, h is 1 before the end.
-    """
-
-    fed = (*Guidance.fed, "x", "mask")
-
-    def __init__(self, x, mask, twisted):
-        super().__init__()
-        self.x, self.mask, self.twisted = x, mask, twisted
-        self.acts = twisted
-
-    def rows(self, num_samples):
-        return {"x": self.x, "mask": self.mask}
-
-    def log_h(self, expected, x, mask):
-        if not self.twisted:
-            return ops.zeros(ops.shape(of_any_part(x))[:1], "float32")
-
-        def nats(flow, x, output, one):
-            return flow.log_expected(x, output, one.t)
-
-        return _sum_known(nats, expected, x, mask)
-
-    def log_likelihood(self, expected, x, mask):
-        def nats(flow, x, output, one):
-            return -flow.reconstruction_loss(x, one.params, one.s, one.t)
-
-        return _sum_known(nats, expected, x, mask)
-
-
-def _sum_known(nats, expected, x, mask):
-    """Returns the sum of `nats(flow, x, output, prediction)` over the known variables."""
-
-    def of_part(flow, x, output, one, mask):
-        return sum_variables(ops.where(mask > 0.5, nats(flow, x, output, one), 0.0))
-
-    seen = x, expected.outputs, expected.predictions, mask
-    return sum_parts(map_parts(of_part, expected.flow, *seen))
+def with_particles(model, inputs, samples, outputs, num_predictions):
+    """Returns the `GenerationResult` of samples and of the program's inputs and outputs."""
+    particles, observed = order_parts(model.flow, outputs["particles"]), inputs.get("observed")
+    if observed is not None:
+        particles = map_parts(lambda x, mask: put_missing(x, mask[:, None]), particles, observed)
+    return GenerationResult(
+        samples,
+        log_likelihood=outputs["log_likelihood"],
+        effective_sample_size=outputs["effective_sample_size"].T[:num_predictions],
+        particles=particles,
+        log_weights=outputs["log_weights"],
+    )
 
 
 def reweight(log_weights, log_ratios):

@@ -3,13 +3,13 @@
 import numpy as np
 from keras import ops
 
-from keras_bfn._parts import check_names, count_examples, map_parts, order_parts
-from keras_bfn._validation import check_numbers, check_steps, check_verbose, mismatch, refusal
-from keras_bfn.inference.program import LoopProgram, room_for
+from keras_bfn._parts import count_examples, map_parts, order_parts
+from keras_bfn._validation import check_steps, check_verbose, refusal
 from keras_bfn.inputs.arrays import check_data
 from keras_bfn.inputs.conditions import condition_inputs
 from keras_bfn.inputs.missing import fill_missing_variables
-from keras_bfn.samplers.samplers import check_deterministic, sampler_for
+from keras_bfn.models.programs import LoopProgram, find_times, room_for
+from keras_bfn.samplers.samplers import check_deterministic
 
 
 class EncodingProgram(LoopProgram):
@@ -21,9 +21,6 @@ class EncodingProgram(LoopProgram):
             missing variables are zero.
     """
 
-    def find_times(self, num_steps):
-        return super().find_times(num_steps, up_to_1=True)[::-1]
-
     def call(self, inputs):
         flow, sampler, seed = self.model.flow, self.sampler, self.model.seed_generator
         x, mask = fill_missing_variables(flow, inputs["x"], self.model.allow_missing)
@@ -32,16 +29,17 @@ class EncodingProgram(LoopProgram):
             inputs = {**inputs, "observed": mask}
 
         def predict(i, states, noise):
-            return self.predict_at(i, states, inputs)[:2]
+            predictions = self.predict_at(i, self.evidence(states, times[i]), inputs)
+            return (self.outputs(predictions),)
 
-        def act(i, states, predictions, outputs):
+        def act(i, states, outputs):
             return self.step(states, outputs, times[i], times[i + 1], seed)
 
         def start(flow, s):
             return sampler.init_from(s / ops.sqrt(flow.schedule.beta(1.0)))
 
         states = map_parts(start, flow, self.model.sample_evidence(x, inputs["ones"]))
-        states = self.loop(predict, act, states, inputs)
+        states = self.loop(predict, act, states)
         latents = map_parts(lambda flow, state: sampler.latents(state), flow, states)
         if mask is not None:
             latents = map_parts(lambda u, mask: ops.where(mask[..., None], u, 0.0), latents, mask)
@@ -52,10 +50,8 @@ def encode(model, x, num_steps, sampler, condition, seed, batch_size, verbose):
     """Returns the result of `BayesianFlowNetwork.encode` for these arguments."""
     num_steps = check_steps(num_steps)
     check_verbose(verbose)
-    sampler = sampler_for(model, sampler)
+    sampler = model.get_sampler(sampler)
     check_deterministic(sampler)
-    if sampler.jumps:
-        raise refusal("sampler", "must not jump, because jumps do not run backwards", sampler)
     if sampler.temperature != 1:
         raise refusal("sampler", "must have temperature=1 for encoding", sampler)
     x = check_data(model.flow, model.event_shape, x, allow_missing=model.allow_missing)
@@ -64,34 +60,8 @@ def encode(model, x, num_steps, sampler, condition, seed, batch_size, verbose):
     model.build_for(map_parts(np.shape, x), conditions.get("condition"))
 
     inputs = {"x": x, "ones": np.ones(num, "float32"), **conditions}
-    program = model.programs(EncodingProgram, sampler, room_for(num_steps))
-    program.set_steps(num_steps)
+    times = find_times(model, sampler, num_steps, up_to_1=True)[::-1]
+    program = model.programs(EncodingProgram, sampler, room_for(len(times) - 1))
+    program.set_steps(times)
     outputs = program.run(inputs, batch_size, seed, verbose)
     return order_parts(model.flow, outputs["latents"])
-
-
-def check_latents(model, latents, known, sampler, num_samples):
-    """Returns the latents from which samples start; parts that are given as a whole need none.
-
-    Raises:
-        ValueError: if they are not finite numbers of this shape, or the sampler does not take them.
-    """
-    check_deterministic(sampler)
-    flow = model.flow
-    if isinstance(latents, dict) and isinstance(known, dict):
-        latents = latents | {
-            name: np.zeros((num_samples, *model.event_shape[name], flow[name].embedding_size))
-            for name in flow
-            if known[name].all()
-        }
-    names = check_names(flow, latents, "latents")
-
-    def check(flow, event_shape, latents, name):
-        latents = check_numbers(name, latents)
-        shape = (num_samples, *event_shape, flow.embedding_size)
-        if latents.shape != shape or not np.isfinite(latents).all():
-            expected = f"must be finite and have shape {shape}: (num_samples, *event_shape, "
-            raise mismatch(name, f"{expected}embedding_size)", f"shape {latents.shape}")
-        return latents
-
-    return map_parts(check, flow, model.event_shape, latents, names)

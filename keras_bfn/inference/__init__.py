@@ -1,1 +1,0 @@
-"""Programs that run a trained model: generation, scoring, completion and encoding."""

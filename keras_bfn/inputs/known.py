@@ -1,0 +1,50 @@
+"""Data of which only some variables are known, for inpainting."""
+
+import numpy as np
+
+from keras_bfn._parts import check_has_event_shape, check_names, map_parts, names_of, part_names
+from keras_bfn._validation import mismatch
+from keras_bfn.inputs.arrays import check_data, read_all, standardize
+from keras_bfn.inputs.missing import all_missing, check_mask, fill_unknown, is_missing
+
+
+def check_partly_known(model, x, known):
+    """Returns data of which only parts are known, and the float32 mask of the known variables.
+
+    Args:
+        model: the `BayesianFlowNetwork`.
+        x, known: as in its `inpaint`.
+
+    Raises:
+        ValueError: if the data or `known` do not suit the model.
+    """
+    if isinstance(model.flow, dict):
+        x, known = _fill_in_parts(model, x, known)
+    if names_of(x) == names_of(model.flow):
+        x = map_parts(fill_unknown, model.flow, read_all(x, "x"), known)
+    x = standardize(check_data(model.flow, model.event_shape, x, allow_missing=True))
+    return x, map_parts(_check_known, part_names(model.flow, "known"), known, x)
+
+
+def _fill_in_parts(model, x, known):
+    """Returns data and masks of all parts: parts left out are missing, and unknown."""
+    check_has_event_shape(model)
+    known = dict.fromkeys(x) if known is None and isinstance(x, dict) else known
+    check_names(model.flow, x, "x", some=True)
+    check_names(model.flow, known, "known", some=True)
+    if not known or not set(known) <= set(x):
+        expected = "must contain the parts that `known` names, at least one"
+        raise mismatch("x", expected, f"x with {list(x)}, known with {list(known)}")
+    # Anything but an array of examples is refused later.
+    num = next((np.shape(part)[0] for part in x.values() if np.ndim(part)), 1)
+    filled = map_parts(all_missing, model.flow, model.event_shape, num)
+    return filled | x, dict.fromkeys(model.flow, False) | known
+
+
+def _check_known(name, known, x):
+    missing = is_missing(x)
+    known = check_mask(name, ~missing if known is None else known, x.shape)
+    if (known & missing).any():
+        expected = "must be false where `x` is missing (NaN or, for integers, -1)"
+        raise mismatch(name, expected, f"true for {(known & missing).sum()} missing values")
+    return known.astype("float32")

@@ -1,0 +1,265 @@
+"""Generation: from the prior to samples, in one compiled program."""
+
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_bfn._backend.operations import write_step
+from keras_bfn._parts import check_has_event_shape, check_names, map_parts, order_parts
+from keras_bfn._validation import (
+    check_bool,
+    check_int,
+    check_numbers,
+    check_steps,
+    check_verbose,
+    mismatch,
+    refusal,
+)
+from keras_bfn.inputs.conditions import condition_inputs
+from keras_bfn.inputs.missing import within_lengths
+from keras_bfn.models.classifier_free import check_classifier_free
+from keras_bfn.models.programs import LoopProgram, find_times, finish_samples, room_for
+from keras_bfn.predictions import Prediction, count_unknown
+from keras_bfn.samplers.samplers import check_deterministic
+
+
+class GenerationProgram(LoopProgram):
+    """Runs a sampler from its start to its end.
+
+    Call arguments:
+        inputs: dict with `"ones"`, of shape `(batch,)`; optionally `"latents"`, where the sampler
+            starts; for conditional models `"condition"`, of shape `(batch, ...)`; `"observed"`, if
+            some variables are missing; and what the model's `predict_in` and `complete` take.
+    """
+
+    def __init__(self, model, sampler, most_steps, classifier_free, keeps_trajectory, num_scales=1):
+        super().__init__(model, sampler, most_steps, classifier_free, num_scales)
+        self.keeps_trajectory = keeps_trajectory
+
+    def call(self, inputs):
+        def predict(i, carry, noise):
+            return self.predict(i, carry, inputs, noise)
+
+        def act(i, carry, *found):
+            return self.act(i, carry, inputs, *found)
+
+        carry = self.loop(predict, act, self.begin(inputs), self.drawing(inputs))
+        return self.finish(inputs, carry)
+
+    def begin(self, inputs):
+        """Returns what the loop carries before the first step."""
+        batch_size = ops.shape(inputs["ones"])[0]
+
+        def nothing(flow, event_shape, time_shape):
+            sizes = (flow.embedding_size, flow.theta_size, flow.output_size)
+            # Steps come second: predict joins batches along the first axis.
+            shape = (batch_size, self.most_steps + 1)
+            arrays = (ops.zeros((*shape, *event_shape, size), "float32") for size in sizes)
+            return Prediction(ops.zeros((*shape, *(time_shape or ())), "float32"), *arrays)
+
+        if "latents" in inputs:
+            states = map_parts(self.sampler.init_from, inputs["latents"])
+        else:
+            states = self.start(batch_size, self.model.seed_generator)
+        trajectory, model = (), self.model
+        if self.keeps_trajectory:
+            trajectory = map_parts(nothing, model.flow, model.event_shape, model.time_shape)
+        return {"states": states, "trajectory": trajectory}
+
+    def drawing(self, inputs):
+        """Returns a function that draws the noise of each prediction; None if there is none."""
+        return None
+
+    def predict(self, i, carry, inputs, noise):
+        """Returns the predictions of step i, and the output distributions as the sampler takes."""
+        s = self.evidence(carry["states"], ops.copy(self.times)[i])
+        predictions = self.predict_at(i, s, inputs)
+        return predictions, self.outputs(predictions)
+
+    def act(self, i, carry, inputs, predictions, outputs, *shift):
+        """Returns what the loop carries after step i."""
+        times, seed = ops.copy(self.times), self.model.seed_generator
+        states = self.step(carry["states"], outputs, times[i], times[i + 1], seed, *shift)
+        return carry | {"states": states, "trajectory": self.record(carry, i, predictions)}
+
+    def record(self, carry, i, predictions):
+        """Returns the trajectory with the predictions of step i."""
+        if not self.keeps_trajectory:
+            return ()
+        return keras.tree.map_structure(
+            lambda whole, seen: write_step(whole, i, seen), carry["trajectory"], predictions
+        )
+
+    def finish(self, inputs, carry):
+        """Makes the last prediction; returns the program's outputs."""
+        last = ops.copy(self.num_steps)
+        s = self.evidence(carry["states"], ops.copy(self.times)[last])
+        predictions = self.predict_at(last, s, inputs)
+        return {
+            "x": self.end(self.outputs(predictions), self.model.seed_generator, inputs),
+            "trajectory": self.record(carry, last, predictions),
+            "num_unknown": count_unknown(predictions),
+        }
+
+
+class GenerationResult(NamedTuple):
+    """Samples and their history, which `generate` and `inpaint` return with `return_details`.
+
+    Attributes:
+        samples: the result without details: an array of shape `(num_samples, *event_shape)`, or a
+            dict of the parts' arrays.
+        trajectory: a `keras_bfn.Prediction`, or a dict of the parts' predictions. With shared
+            times, its `t` has the shape `(num_steps + 1,)`; `s`, `theta` and `params` have a first
+            axis of `num_steps + 1`. A sampler with `end="last"` makes one prediction fewer. None
+            with particles.
+        log_likelihood: `(num_samples,)`, in nats: the logarithm of an unbiased estimate of E[L],
+            the expected likelihood under the model. For `inpaint`, the estimate is of the
+            probability (or density) of the known variables under the model, times the likelihood of
+            a `guidance`. This and the following attributes are None without particles.
+        effective_sample_size: `(num_steps + 1, num_samples)`, from 1 to `num_particles`, at each
+            step before resampling.
+        particles: all particles, `(num_samples, num_particles, *event_shape)`, or a dict of the
+            parts' arrays.
+        log_weights: the particles' log weights, `(num_samples, num_particles)`.
+
+    Example:
+
+    >>> result = model.generate(2, num_steps=3, return_details=True)
+    >>> [result.samples.shape, result.trajectory.t.shape, result.trajectory.params.shape]
+    [(2, 4, 4, 1), (4,), (4, 2, 4, 4, 1, 1)]
+    """
+
+    samples: Any
+    trajectory: Any = None
+    log_likelihood: Any = None
+    effective_sample_size: Any = None
+    particles: Any = None
+    log_weights: Any = None
+
+
+class Options(NamedTuple):
+    """The arguments of `BayesianFlowNetwork.generate` and `inpaint` that set how to sample."""
+
+    num_steps: Any
+    condition: Any
+    guidance_scale: Any
+    guidance: Any
+    num_particles: Any
+    seed: Any
+    batch_size: Any
+    return_details: Any
+    verbose: Any
+
+
+def refuse_details(options, function):
+    """Raises a `ValueError` if the options for this function request details beside its result."""
+    if options.get("return_details"):
+        expected = f"must be False. For details, use `{function.__name__}`"
+        raise refusal("return_details", expected, options["return_details"])
+
+
+def prepare(model, num_samples, lengths):
+    """Returns the inputs of a program that makes this number of samples."""
+    num_samples = check_int("num_samples", num_samples, 1)
+    check_has_event_shape(model)
+    inputs = {"ones": np.ones(num_samples, "float32")}
+    if lengths is not None:
+        inputs["observed"] = within_lengths(model, lengths, model.event_shape, num_samples)
+    return inputs
+
+
+def add_condition(model, event_shape, inputs, options, can_forget=False):
+    """Returns the inputs with the condition, and the `ClassifierFreeGuidance` or None.
+
+    An unbuilt model is built.
+
+    Args:
+        model: the `BayesianFlowNetwork`.
+        event_shape: the shape of a sample, or a dict of the parts' shapes.
+        inputs: the program's inputs.
+        options: `Options`.
+        can_forget: as in `check_classifier_free`.
+    """
+    check_steps(options.num_steps)
+    check_bool("return_details", options.return_details)
+    check_verbose(options.verbose)
+    num_samples, condition = len(inputs["ones"]), options.condition
+    found = check_classifier_free(model, options.guidance_scale, condition, can_forget)
+    inputs = inputs | condition_inputs(model, condition, num_samples)
+    if not model.built:
+        shapes = map_parts(lambda shape: (num_samples, *shape), event_shape)
+        model.build_for(shapes, inputs.get("condition"))
+    return inputs, found
+
+
+def generate(model, num_samples, sampler, latents, lengths, options):
+    """Returns the result of `BayesianFlowNetwork.generate` for these arguments."""
+    inputs, sampler = prepare(model, num_samples, lengths), model.get_sampler(sampler)
+    if latents is not None:
+        inputs["latents"] = check_latents(model, latents, sampler, num_samples)
+    inputs, classifier_free = add_condition(model, model.event_shape, inputs, options)
+    return draw(model, sampler, inputs, classifier_free, options)
+
+
+def draw(model, sampler, inputs, classifier_free, options):
+    """Returns samples, or a `GenerationResult` with them.
+
+    Args:
+        model: the `BayesianFlowNetwork`.
+        sampler: a `keras_bfn.samplers.Sampler`.
+        inputs, classifier_free: as `add_condition` returns them.
+        options: `Options`.
+    """
+    if options.guidance is not None:
+        from keras_bfn import guidance
+
+        return guidance.get(options.guidance).draw(model, sampler, inputs, classifier_free, options)
+    if options.num_particles is not None:
+        raise refusal("guidance", "must not be None: it weights the particles", None)
+    details, times = options.return_details, find_times(model, sampler, options.num_steps)
+    program = model.programs(
+        GenerationProgram, sampler, room_of(times, details), classifier_free, details
+    )
+    program.set_steps(times, classifier_free)
+    outputs = program.run(inputs, options.batch_size, options.seed, options.verbose)
+    samples = finish_samples(model, inputs, outputs)
+    return with_trajectory(model, samples, outputs) if details else samples
+
+
+def room_of(times, details):
+    """Returns a program's `most_steps`; a trajectory has exactly as many predictions as times."""
+    return len(times) - 1 if details else room_for(len(times) - 1)
+
+
+def with_trajectory(model, samples, outputs):
+    """Returns the `GenerationResult` of samples and of a program's outputs."""
+
+    def in_steps(prediction, time_shape):
+        """Returns the steps first; a time of all variables is kept once, not per sample."""
+        steps = Prediction(*(np.moveaxis(values, 1, 0) for values in prediction))
+        return steps if time_shape is not None else steps._replace(t=steps.t[:, 0])
+
+    trajectory = order_parts(model.flow, outputs["trajectory"])
+    return GenerationResult(samples, map_parts(in_steps, trajectory, model.time_shape))
+
+
+def check_latents(model, latents, sampler, num_samples):
+    """Returns the latents from which samples start.
+
+    Raises:
+        ValueError: if they are not finite numbers of this shape, or the sampler does not take them.
+    """
+    check_deterministic(sampler)
+    names = check_names(model.flow, latents, "latents")
+
+    def check(flow, event_shape, latents, name):
+        latents = check_numbers(name, latents)
+        shape = (num_samples, *event_shape, flow.embedding_size)
+        if latents.shape != shape or not np.isfinite(latents).all():
+            expected = f"must be finite and have shape {shape}: (num_samples, *event_shape, "
+            raise mismatch(name, f"{expected}embedding_size)", f"shape {latents.shape}")
+        return latents
+
+    return map_parts(check, model.flow, model.event_shape, latents, names)

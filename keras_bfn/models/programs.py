@@ -1,0 +1,382 @@
+"""Compiled programs of a model: how they run, are reused, and what samplers share."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_bfn import _keras
+from keras_bfn._backend.devices import scope_of
+from keras_bfn._backend.weights import KeepsWeights
+from keras_bfn._config import Immutable, Same, key_of
+from keras_bfn._keras import layers_within
+from keras_bfn._parts import count_examples, list_parts, map_parts, order_parts
+from keras_bfn._validation import check_int
+from keras_bfn.inputs.missing import put_missing
+
+DEFAULT_ROWS = 64  # in a batch
+STEPS = 1024  # a program's maximum number of steps is a multiple of this
+MOST_PROGRAMS = 64  # kept for a model
+# Attributes that Keras changes in a layer or a model during use.
+_PASSING = {
+    "train_function",
+    "test_function",
+    "predict_function",
+    "training",
+    "history",
+    "stop_training",
+    "stop_evaluating",
+    "stop_predicting",
+}
+
+
+class Program(KeepsWeights, keras.Model):
+    """Base class of programs: a small Keras model without weights of its own, run by `predict`.
+
+    On every backend, `predict` compiles it once per batch shape, makes batches and shows progress.
+    The constructor takes the model and further arguments, for which `model.programs` reuses it.
+
+    Args:
+        model: the `BayesianFlowNetwork`.
+
+    Attributes:
+        num_rows: int. The number of rows that the program makes of one row of its inputs.
+    """
+
+    num_rows = 1
+
+    def __init__(self, model):
+        super().__init__(dtype="float32", autocast=False)
+        self.model = model
+        self.built = True
+        if model.compiled:
+            self.compile(jit_compile=model.jit_compile, run_eagerly=model.run_eagerly)
+
+    def predict(self, *args, **kwargs):
+        with self.keeping_weights():
+            return super().predict(*args, **kwargs)
+
+    def predict_on_batch(self, x):
+        with self.keeping_weights():
+            return super().predict_on_batch(x)
+
+    def predict_batches(self, batches, verbose):
+        """Does what `predict` does, for `RepeatedBatches` on one device, by a single trace.
+
+        TensorFlow takes 30 milliseconds to set up the pipeline of `predict`.
+        """
+        steps = batches.num_batches
+        shown = {"add_progbar": verbose != 0, "verbose": verbose, "epochs": 1, "steps": steps}
+        callbacks = keras.callbacks.CallbackList(model=self, **shown)
+        callbacks.on_predict_begin()
+        outputs = []
+        for i in range(steps):
+            callbacks.on_predict_batch_begin(i)
+            outputs.append(self.predict_on_batch(*batches[i]))
+            callbacks.on_predict_batch_end(i)
+        callbacks.on_predict_end()
+        return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *outputs)
+
+    def run(self, inputs, batch_size, seed, verbose, num_repeats=1):
+        """Returns the outputs for all rows of `inputs`, the rows of one repeat after the other."""
+        num = num_repeats * count_examples(inputs)
+        batch_size = check_batch_size(batch_size, num, self.num_rows)
+        batches = RepeatedBatches(inputs, num_repeats, round_up(batch_size, self.model))
+        on_one_device = keras.distribution.distribution() is None and round_up(1, self.model) == 1
+        predict = self.predict_batches if on_one_device else self.predict
+        with _keras.seeded(self.model.seed_generator, seed):
+            outputs = predict(batches, verbose=verbose)
+        if batches.num % batches.batch_size == 0:
+            return outputs
+        return keras.tree.map_structure(lambda rows: rows[: batches.num], outputs)
+
+
+class RepeatedBatches(keras.utils.PyDataset):
+    """The inputs of a program: all rows, `num_repeats` times, in full batches of one shape.
+
+    Repeat r of R is for times in [r / R, (r + 1) / R), from `"low"` to `"high"`, so that those of
+    each example are evenly spread. The last batch is padded with the first examples.
+    """
+
+    def __init__(self, inputs, num_repeats, batch_size):
+        super().__init__()
+        self.inputs, self.num_examples = inputs, count_examples(inputs)
+        self.num_repeats, self.batch_size = num_repeats, batch_size
+        self.num = num_repeats * self.num_examples
+
+    @property
+    def num_batches(self):
+        return -(-self.num // self.batch_size)
+
+    def __getitem__(self, index):
+        places = np.arange(index * self.batch_size, (index + 1) * self.batch_size) % self.num
+        repeats, rows = np.divmod(places, self.num_examples)
+        inputs = keras.tree.map_structure(lambda values: values[rows], self.inputs)
+        inputs["low"] = (repeats / self.num_repeats).astype("float32")
+        inputs["high"] = ((repeats + 1) / self.num_repeats).astype("float32")
+        return (inputs,)
+
+
+class Programs:
+    """A model's programs, reused for arguments that are equal by value, or the same Keras layers.
+
+    A program receives arguments as `Immutable.traced` returns them. With other arguments, such as a
+    plain function, it is made anew for each call: nothing tells whether what they read has changed.
+    All programs are made anew if anything of the model has changed but the values of its variables.
+
+    Args:
+        model: the `BayesianFlowNetwork`.
+    """
+
+    def __init__(self, model):
+        self.model, self.kept, self.keys = model, {}, {}
+
+    def __call__(self, kind, *arguments):
+        """Returns the program `kind(model, *arguments)`."""
+        if self.is_stale("programs"):
+            self.kept.clear()
+        arguments = [x.traced() if hasattr(x, "traced") else x for x in arguments]
+        try:
+            key = kind, key_of(arguments, _layer_key)
+        except _MayChangeError:
+            key = None
+        program, made_of = self.kept.pop(key, (None, None))
+        if program is None or key_of(made_of, _layer_key) != key[1]:  # an array was written to
+            with scope_of(self.model):
+                program = kind(self.model, *arguments)
+            # Tracked by Keras, so that their weights are not compiled as constants.
+            program.layers_of_arguments = _layers_in(arguments)
+        if key is not None:
+            self.kept[key] = program, arguments
+            if len(self.kept) > MOST_PROGRAMS:
+                del self.kept[next(iter(self.kept))]
+        return program
+
+    def is_stale(self, name):
+        """Whether the model has changed since the last call with this name.
+
+        Keras 3.15 keeps using a compiled function after the model's layers, variables or attributes
+        have been replaced.
+        """
+        model = self.model
+        how = (model.jit_compile, model.run_eagerly) if model.compiled else None
+        before, self.keys[name] = self.keys.get(name), (_layer_key(model), how)
+        return before not in (None, self.keys[name])
+
+    def clear(self):
+        """Forgets all programs, and the model's last known state."""
+        self.kept.clear()
+        self.keys.clear()
+
+
+def _layers_in(value):
+    """Returns the Keras layers among the values of arguments, within objects and containers too."""
+    if isinstance(value, keras.Layer):
+        return [value]
+    parts = vars(value) if isinstance(value, Immutable) else value
+    parts = parts.values() if isinstance(parts, dict) else parts
+    if not isinstance(parts, (list, tuple, type({}.values()))):
+        return []
+    return [layer for part in parts for layer in _layers_in(part)]
+
+
+class _MayChangeError(Exception):
+    """An argument of a program has no value that can be compared later."""
+
+
+def _layer_key(layer):
+    """Returns the key of a Keras layer or model: the current objects in it and its layers."""
+    if not isinstance(layer, keras.Layer):
+        raise _MayChangeError
+    held = list(layer.variables)
+    for one in (layer, *layers_within(layer)):
+        held += (one, one.dtype_policy, one.trainable)
+        held += [
+            part
+            for name, part in vars(one).items()
+            if not name.startswith("_") and name not in _PASSING
+        ]
+    return Same(*held)
+
+
+class SamplingProgram(Program):
+    """Base class of programs that predict and take steps of a sampler.
+
+    Args:
+        model: the `BayesianFlowNetwork`.
+        sampler: a `keras_bfn.samplers.Sampler`.
+        classifier_free: a `keras_bfn.guidance.ClassifierFreeGuidance`, or None.
+    """
+
+    def __init__(self, model, sampler, classifier_free=None):
+        super().__init__(model)
+        self.sampler, self.classifier_free = sampler, classifier_free
+
+    def start(self, batch_size, seed):
+        """Returns the sampler's initial state, or a dict of the parts' states."""
+
+        def start(flow, event_shape):
+            shape = (batch_size, *event_shape, flow.embedding_size)
+            return self.sampler.init(flow, shape, seed)
+
+        return map_parts(start, self.model.flow, self.model.event_shape)
+
+    def evidence(self, states, t):
+        """Returns the evidence of the sampler's states at the time `t`, a scalar."""
+        return map_parts(self.sampler.evidence, self.model.flow, states, t)
+
+    def predict_params(self, s, t, t_next, inputs):
+        """Predicts data from evidence.
+
+        Args:
+            s: evidence, or a dict of the parts'.
+            t: a scalar tensor, the time.
+            t_next: a scalar tensor, the time of the next prediction.
+            inputs: the program's inputs, of which these are used: `"ones"`, of shape `(batch,)`,
+                and, if present, `"condition"`, `"guidance_scale"`, and `"observed"`, the mask of
+                observed variables.
+        """
+        # Not a constant: in Keras 3.15, TensorFlow folds a constant added to the output of a
+        # `Dense` layer into the layer's bias, with wrong shapes.
+        t, arrival = t * inputs["ones"], self.sampler.arrival(t_next) * inputs["ones"]
+        return self.model.predict_in(inputs, s, t, t_next=arrival, guide=self.guide(inputs))
+
+    def guide(self, inputs):
+        """Returns how the network is asked with classifier-free guidance, or None."""
+        if "guidance_scale" not in inputs:
+            return None
+        return self.classifier_free.asking(inputs["guidance_scale"])
+
+    def outputs(self, predictions):
+        """Returns the output distributions, as the sampler takes them."""
+
+        def output(flow, one):
+            return self.sampler.sharpen(flow.output_distribution(one.params, one.s, one.t))
+
+        return map_parts(output, self.model.flow, predictions)
+
+    def step(self, states, outputs, t, t_next, seed, *shift):
+        """Returns the sampler's states after a step, given the output distributions before it."""
+        flow = self.model.flow
+        return map_parts(self.sampler.step, flow, states, outputs, t, t_next, seed, *shift)
+
+    def end(self, outputs, seed, inputs):
+        """Samples the last output distributions, or takes their modes."""
+        x = map_parts(self.sampler.finish, self.model.flow, outputs, seed)
+        return self.model.complete(x, inputs)
+
+
+class LoopProgram(SamplingProgram):
+    """Base class of programs that repeatedly predict and step, at times set in advance.
+
+    The times and their number are variables, so one program serves all.
+
+    Args:
+        model, sampler, classifier_free: as in `SamplingProgram`.
+        most_steps: int.
+        num_scales: int, the number of guides, that by a condition among them.
+    """
+
+    def __init__(self, model, sampler, most_steps, classifier_free=None, num_scales=1):
+        super().__init__(model, sampler, classifier_free)
+        self.most_steps = most_steps
+        unknown = {"initializer": "zeros", "trainable": False}
+        self.num_steps = self.add_weight((), dtype="int32", name="num_steps", **unknown)
+        # After the last prediction's time comes 1, at which its jump arrives.
+        self.times = self.add_weight((most_steps + 2,), name="times", **unknown)
+        self.scales = self.add_weight((most_steps + 1, num_scales), name="scales", **unknown)
+
+    def set_steps(self, times, *guides):
+        """Sets the times of the predictions, and the scales of all guides at these times."""
+        room = (0, self.most_steps + 1 - len(times))
+        self.num_steps.assign(len(times) - 1)
+        self.times.assign(np.pad(times, (0, room[1] + 1), constant_values=1.0))
+        scales = [np.ones(len(times)) if guide is None else guide.scales(times) for guide in guides]
+        if scales:
+            self.scales.assign(np.pad(np.stack(scales, axis=-1), (room, (0, 0))))
+
+    def scales_at(self, i):
+        """Returns the scales at step i, a list: the condition's first."""
+        return ops.unstack(ops.copy(self.scales)[i], self.scales.shape[1])
+
+    def predict_at(self, i, s, inputs):
+        """Calls `predict_params` at the time of step i, with the scale of that step."""
+        if self.classifier_free is not None:
+            inputs = inputs | {"guidance_scale": self.scales_at(i)[0] * inputs["ones"]}
+        times = ops.copy(self.times)
+        return self.predict_params(s, times[i], times[i + 1], inputs)
+
+    def loop(self, predict, act, state, draw=None):
+        """Runs `state = act(i, state, *predict(i, state, draw()))` for each step i.
+
+        `act` and `draw` may draw from the model's seed generator; `predict` may call the network.
+        """
+        num_steps = ops.copy(self.num_steps)
+        return _keras.loop(self.model.seed_generator, num_steps, predict, act, state, draw)
+
+
+def find_times(model, sampler, num_steps, up_to_1=False):
+    """Returns the times of the predictions, float32: the mean of the parts' times.
+
+    With `end="last"`, the last is that before 1, unless `up_to_1`.
+    """
+    times = [sampler.times(flow, num_steps) for (flow,) in list_parts(model.flow)]
+    times = np.mean(times, axis=0, dtype="float64").astype("float32")
+    return times[:-1] if sampler.end == "last" and not up_to_1 else times
+
+
+def finish_samples(model, inputs, outputs):
+    """Returns a program's samples, with missing variables marked.
+
+    Raises:
+        ValueError: if the network returned NaN or infinity.
+    """
+    check_found(model, outputs["num_unknown"])
+    x, observed = order_parts(model.flow, outputs["x"]), inputs.get("observed")
+    return x if observed is None else map_parts(put_missing, x, observed)
+
+
+def check_found(model, num_unknown):
+    """Raises a `ValueError` if some of the network's outputs are NaN or infinity.
+
+    Args:
+        model: the `BayesianFlowNetwork`.
+        num_unknown: for each sample, how many of the network's outputs are not finite.
+    """
+    if not num_unknown.any():
+        return
+    all_weights = model.network.weights
+    weights = [w.path for w in all_weights if not np.isfinite(ops.convert_to_numpy(w)).all()]
+    if weights:
+        raise ValueError(
+            "The network's weights must be finite. Received: NaN or infinity in "
+            f"{len(weights)} of {len(all_weights)} weights, such as {weights[0]}"
+        )
+    raise ValueError(
+        "The network must return finite numbers. Received: NaN or infinity for "
+        f"{np.count_nonzero(num_unknown)} of {num_unknown.size} samples"
+    )
+
+
+def round_up(batch_size, model):
+    """Returns the batch size, rounded up to a multiple of the number of the model's devices.
+
+    JAX refuses a batch that the devices cannot divide evenly.
+    """
+    distribution = keras.distribution.distribution()
+    strategy = getattr(model, "distribute_strategy", None)  # on TensorFlow
+    num_devices = 1 if strategy is None else strategy.num_replicas_in_sync
+    if distribution is not None:
+        num_devices = distribution.num_model_replicas
+    return -(-batch_size // num_devices) * num_devices
+
+
+def room_for(num_steps):
+    """Returns the `most_steps` of a program for this number of steps."""
+    return -(-num_steps // STEPS) * STEPS
+
+
+def check_batch_size(batch_size, num_examples, num_rows=1):
+    """Returns the batch size, in examples of `num_rows` rows each; at most all examples."""
+    if batch_size is None:
+        return min(max(1, DEFAULT_ROWS // num_rows), num_examples)
+    return min(check_int("batch_size", batch_size, 1), num_examples)
