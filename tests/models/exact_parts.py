@@ -10,6 +10,7 @@ from keras_bfn.flows import ContinuousFlow, DiscreteFlow, DiscretizedFlow
 from keras_bfn.flows.flow import expand
 from keras_bfn.schedules import QuadraticSchedule
 from tests import exact
+from tests.models.parts import CLASSES
 from tests.tensors import to_tensor
 
 # A kind and two grades, each of three: how often each triple occurs. The names of parts are not in
@@ -120,7 +121,7 @@ def make_triple_model(beta_1=6.0, sigma_1=0.1, times="shared"):
     }
     event_shape = {"kind": (), "grades": (2,)}
     network = TriplePosterior(flow)
-    return keras_bfn.BayesianFlowNetwork(flow, network, event_shape, times=times, seed=0)
+    return CLASSES[times](flow, network, event_shape=event_shape, seed=0)
 
 
 def triples(places):

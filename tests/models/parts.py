@@ -21,6 +21,11 @@ FLOWS = {
 }
 EVENT_SHAPES = {"size": (), "image": (2, 3, 1), "label": ()}
 NUM_VARIABLES, NUM_CLASSES = 8, 4
+# One time for all variables, or one for each.
+CLASSES = {
+    "shared": keras_bfn.BayesianFlowNetwork,
+    "variables": keras_bfn.AnyOrderNetwork,
+}
 
 
 def make_data(flow=FLOWS, event_shape=EVENT_SHAPES, num=NUM, seed=0):
@@ -108,8 +113,8 @@ def make_model(flow=FLOWS, event_shape=EVENT_SHAPES, times="shared", tokenizer=N
     """A model of a dict of flows, built, whose network says something of everything."""
     keras.utils.set_random_seed(0)
     network = PartsLayer(flow, event_shape, **kwargs)
-    model = keras_bfn.BayesianFlowNetwork(
-        flow, network, event_shape, times=times, tokenizer=tokenizer, seed=0
+    model = CLASSES[times](
+        flow, network, event_shape=event_shape, tokenizer=tokenizer, seed=0
     )
     shapes = {name: (None, *shape) for name, shape in event_shape.items()}
     model.build_for(shapes, None if network.conditions is None else np.zeros(1, "int32"))
@@ -137,9 +142,7 @@ class PairNetwork(layers.Layer):
 
 
 def make_pair_model(times="shared"):
-    return keras_bfn.BayesianFlowNetwork(
-        PAIR_FLOWS, PairNetwork(), PAIR_SHAPES, times=times, seed=0
-    )
+    return CLASSES[times](PAIR_FLOWS, PairNetwork(), event_shape=PAIR_SHAPES, seed=0)
 
 
 def draw_pairs(num, seed=0):

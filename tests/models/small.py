@@ -97,8 +97,8 @@ class ConditionNetwork(keras.layers.Layer):
 
 def predict_at(model, x, t, **options):
     """What a model predicts from evidence about data that it draws at a time."""
-    x, mask = fill_missing_variables(model.flow, tree_to_tensors(x), model.allow_missing)
-    return model.predict_params(model.sample_evidence(x, t), t, mask=mask, **options)
+    x, observed = fill_missing_variables(model.flow, tree_to_tensors(x), model.allow_missing)
+    return model.predict_params(model.sample_evidence(x, t), t, observed=observed, **options)
 
 
 def tree_to_tensors(x):
