@@ -17,6 +17,7 @@ import keras_bfn
 from keras_bfn import BayesianFlowNetwork
 from keras_bfn._keras import seeded
 from keras_bfn.flows import DiscreteFlow
+from keras_bfn.guidance import ClassifierFreeGuidance
 from keras_bfn.networks import MLP, Transformer
 from tests.backends import everywhere, next_backend
 from tests.models.parts import IS_TORCH
@@ -190,9 +191,8 @@ def test_guidance_is_away_from_the_nulls_and_keeps_what_has_none(model):
     told, none = first(4), first(4, label=np.full(4, NULL))
     told, none = ({k: ops.convert_to_tensor(v) for k, v in c.items()} for c in (told, none))
     with_all, without = (to_numpy(model.predict_params(s, t, c).params) for c in (told, none))
-    found = to_numpy(
-        model.predict_params(s, t, told, guidance_scale=scale.astype("float32")).params
-    )
+    guide = ClassifierFreeGuidance().asking(ops.convert_to_tensor(scale, "float32"))
+    found = to_numpy(model.predict_params(s, t, told, guide=guide).params)
     np.testing.assert_allclose(found, without + 3.0 * (with_all - without), rtol=1e-4, atol=1e-5)
     assert np.abs(with_all - without).max() > 1e-3
     assert np.abs(guided - params_of(model, first(4))).max() > 1e-3
@@ -316,10 +316,13 @@ def score(model):
     if "beside" in model.network.input["condition"]:
         told["beside"] = np.random.default_rng(2).standard_normal((8, num, 2)).astype("float32")
     s = np.random.default_rng(3).standard_normal((8, num, 3)).astype("float32")
-    t, scale = np.linspace(0, 1, 8, dtype="float32"), np.full(8, 2.0, "float32")
+    t, guide = (
+        np.linspace(0, 1, 8, dtype="float32"),
+        ClassifierFreeGuidance().asking(np.full(8, 2.0)),
+    )
     return {
         "params": ops.convert_to_numpy(
-            model.predict_params(s, t, told, guidance_scale=scale).params
+            model.predict_params(s, t, told, guide=guide).params
         ).tolist(),
         "null": keras.tree.map_structure(lambda v: np.asarray(v).tolist(), model.null_condition),
         "dropout": model.condition_dropout,
