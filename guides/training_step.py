@@ -2,7 +2,7 @@
 Title: A training step, and loops of your own
 Author: The keras_bfn authors
 Date created: 2026/11/27
-Last modified: 2026/11/29
+Last modified: 2026/12/01
 Description: What `fit` computes for a batch, written out; and loops in JAX, PyTorch and TensorFlow.
 Accelerator: None
 """
@@ -10,12 +10,14 @@ Accelerator: None
 """
 ## Introduction
 
-In this guide we write the loss of a training step in ten lines. Then we train a model with a loop
-of our own in JAX, PyTorch or TensorFlow, and get the same losses as with `fit`. The guide draws
-samples (`samples.png`), and plots the cost of each example against its time (`losses.png`).
+In this guide we write the loss of a training step in ten lines, and show which methods of the model
+do these steps. Then we train a model with a loop of our own in JAX, PyTorch or TensorFlow, and get
+the same losses as with `fit`. The guide draws samples (`samples.png`), and plots the cost of each
+example against its time (`losses.png`).
 
-For each batch, `model.fit` computes a prediction and its loss in `keras.ops`; Keras's trainer
-updates the weights. You need `scikit-learn`, `matplotlib`, and a minute or two on a CPU.
+For each batch, Keras's trainer calls the model, which predicts, and `compute_loss`, which scores
+the prediction. Both are written in `keras.ops`. The trainer then updates the weights. You need
+`scikit-learn`, `matplotlib`, and a minute or two on a CPU.
 
 ## Setup
 """
@@ -89,8 +91,35 @@ by_hand, by_model = (ops.convert_to_numpy(loss).item() for loss in (by_hand, by_
 print(f"Loss by hand {by_hand:.6f}, by the model {by_model:.6f}")
 
 """
-`compute_loss` also handles missing variables, weights of variables and parts, and the
-reconstruction loss of validation, which takes a second prediction, at t = 1.
+## The same step in the model
+
+`fit` checks the data once. Then Keras's trainer passes each batch to two methods:
+
+- `call` fills missing variables and drops conditions. It asks `draw_state` for the state of the
+  receiver in which each example is scored: here, a time t. From the state, `predict_state` makes a
+  prediction: `sample_evidence` draws s, and `predict_params` computes theta and asks the network.
+- `compute_loss` asks `costs` for the nats of each variable. It weighs them (missing variables count
+  0, weights of variables and parts as you pass them), and returns the mean over variables.
+
+`evaluate` also predicts and scores a second time, at t = 1: the reconstruction loss. We call these
+methods one by one, and get the same loss again:
+"""
+
+
+def loss_by_methods(model, x):
+    loss, seed = model.transmission_loss, model.seed_generator
+    u = losses.stratified_uniform(len(x), seed)  # in [0, 1); here, the loss maps u to t = u
+    state = model.draw_state("transmission", loss, u, x, observed=None, training=True)
+    prediction = model.predict_state(state, loss, x, None, observed=None, training=True)
+    return ops.mean(model.costs(loss, x, prediction, state))
+
+
+by_methods = ops.convert_to_numpy(loss_by_methods(make_model(), batch)).item()
+print(f"Loss by the model's methods {by_methods:.6f}")
+
+"""
+A model with other states is a subclass that overrides these methods. `AnyOrderNetwork` ([in any
+order](in_any_order.py)) does so: its states hold a time for each variable, and which are known.
 
 Most changes to a step concern how times are sampled or how a prediction is scored. A loss has a
 method for each, and `compile` takes the loss; [CONTRIBUTING](../CONTRIBUTING.md#a-loss) shows how

@@ -9,7 +9,7 @@ from keras_bfn import simulation
 from keras_bfn.codec import Codec
 from keras_bfn.datasets import Batches
 from keras_bfn.distillation import Trajectories
-from keras_bfn.inference.program import LoopProgram, Program
+from keras_bfn.models.programs import LoopProgram, Program
 
 
 def make_brief(monkeypatch):
@@ -52,9 +52,10 @@ def make_brief(monkeypatch):
 
         return run_briefly
 
-    def set_steps_briefly(self, num_steps, *guides, **options):
+    def set_steps_briefly(self, times, *guides):
         keeps_trajectory = getattr(self, "keeps_trajectory", False)
-        set_steps(self, num_steps if keeps_trajectory else min(num_steps, 2), *guides, **options)
+        few = times[[0, len(times) // 2, -1]] if len(times) > 3 else times
+        set_steps(self, times if keeps_trajectory else few, *guides)
 
     def make_codec_briefly(self, model, num_steps=1, **kwargs):
         make_codec(self, model, 1, **kwargs)
