@@ -127,15 +127,13 @@ def key_of(value, other=Same):
     if isinstance(value, (np.ndarray, np.generic)) and not value.dtype.hasobject:
         digest = hashlib.blake2b(np.ascontiguousarray(value)).digest()
         return kind, value.dtype.str, value.shape, digest
-    if isinstance(value, Immutable):
-        return kind, key_of(vars(value), other)
-    if kind in (tuple, list):
-        return kind, *(key_of(part, other) for part in value)
-    if kind in (set, frozenset):
-        return kind, frozenset(key_of(part, other) for part in value)
-    if kind is dict:
-        return kind, *((key_of(k, other), key_of(part, other)) for k, part in value.items())
-    return other(value)
+    parts = vars(value) if isinstance(value, Immutable) else value
+    if isinstance(parts, dict) and (kind is dict or parts is not value):
+        parts = [*parts, *parts.values()]
+    elif kind not in (tuple, list, set, frozenset):
+        return other(value)
+    keys = [(type(x), repr(x)) if type(x) in _PLAIN else key_of(x, other) for x in parts]
+    return kind, frozenset(keys) if kind in (set, frozenset) else tuple(keys)
 
 
 def _describe(value):

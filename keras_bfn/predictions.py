@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from keras_bfn._keras import in_order_of
 from keras_bfn._parts import check_names, describe, map_parts, names_of, sum_parts, sum_variables
 from keras_bfn._validation import mismatch, refusal
 from keras_bfn.networks.network import check_same_flow
@@ -100,6 +99,7 @@ class Signature:
         condition: the symbolic condition, or a dict of them; None if none is declared.
         conditional: whether the network takes a condition; None if it does not declare its inputs.
         allow_missing: as in a model, by default whether the network declares a mask.
+        is_nested: whether an input is a dict, which the network reads by its order.
         optional: the set of the names of further inputs that the network takes. A network that
             does not declare its inputs takes a mask if variables may be missing, and `"t_next"` if
             it has a true attribute `jumps`.
@@ -133,7 +133,7 @@ class Signature:
         if self.inputs is None:
             self.optional |= {"mask"} if self.allow_missing else set()
             self.optional |= {"t_next"} if getattr(network, "jumps", False) else set()
-        self._is_nested = any(isinstance(x, dict) for x in declared.values())
+        self.is_nested = any(isinstance(x, dict) for x in declared.values())
 
     def infer_event_shape(self, flow):
         """Returns the shape of an example, or a dict of the parts', from the declared inputs."""
@@ -147,17 +147,6 @@ class Signature:
             raise ValueError(
                 f"The network takes {takes} condition. Received: {came} condition in `{name}`"
             )
-
-    def call(self, network, inputs, training=False):
-        """Returns the network's output in float32, for a dict of its inputs.
-
-        `training` is passed explicitly: in Keras 3.15 on JAX, the trainer does not pass it to inner
-        layers, so dropout would be off in training.
-        """
-        if self._is_nested:
-            inputs = in_order_of(self.inputs, inputs)
-        outputs = network(inputs, training=training)
-        return map_parts(ops.cast, outputs, "float32")
 
 
 def _symbolic_inputs(network, names):

@@ -60,14 +60,16 @@ class GuidedProgram(GenerationProgram):
 
         return lambda: map_parts(draw, self.model.flow, self.model.event_shape)
 
-    def predict(self, i, carry, inputs, noise):
-        s = self.evidence(carry["states"], ops.copy(self.times)[i])
+    def ask(self, inputs, i, carry, noise):
+        t, *_ = self.at(i, inputs)
+        s = map_parts(self.sampler.evidence, self.model.flow, carry["states"], t)
         predictions, *found = self.guide_by(i, s, inputs, noise)
         return predictions, self.outputs(predictions), *found
 
     def guide_by(self, i, s, inputs, noise):
         """Returns the predictions of step i, the gradient of log h by the evidence, and log h."""
         flow, guidance, scales = self.model.flow, self.guidance, self.scales_at(i)[1:]
+        t, t_next, inputs = self.at(i, inputs)
         given, known, observed = (inputs.get(name) for name in ("given", "known", "observed"))
 
         def log_h(predictions, outputs):
@@ -75,7 +77,7 @@ class GuidedProgram(GenerationProgram):
             return guidance.combined("log_h", seen, inputs["values"], scales)
 
         def of_evidence(s):
-            predictions = self.predict_at(i, s, inputs)
+            predictions = self.predict_params(s, t, t_next, inputs)
             return log_h(predictions, output_distributions(flow, predictions)), predictions
 
         def tilt(flow, output, evidence, prediction):
@@ -87,7 +89,7 @@ class GuidedProgram(GenerationProgram):
         if guidance.through_network:
             (value, predictions), shift = value_and_gradient(of_evidence, s)
         else:
-            predictions = self.predict_at(i, s, inputs)
+            predictions = self.predict_params(s, t, t_next, inputs)
             outputs = output_distributions(flow, predictions)
             (value, _), shift = value_and_gradient(of_more, map_parts(ops.zeros_like, s))
         # If all scales are 0, nothing guides, even if a likelihood is not finite.
@@ -95,9 +97,9 @@ class GuidedProgram(GenerationProgram):
         found = keras.tree.map_structure(lambda x: ops.where(is_guided, x, 0.0), (shift, value))
         return predictions, *found
 
-    def act(self, i, carry, inputs, predictions, outputs, shift, log_h):
+    def act(self, inputs, i, carry, predictions, outputs, shift, log_h):
         carry = carry | {"unknown_at": first_unknown(carry["unknown_at"], i, log_h, shift)}
-        return super().act(i, carry, inputs, predictions, outputs, shift)
+        return super().act(inputs, i, carry, predictions, outputs, shift)
 
     def finish(self, inputs, carry):
         return super().finish(inputs, carry) | {"unknown_at": carry["unknown_at"]}

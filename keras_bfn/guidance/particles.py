@@ -49,17 +49,17 @@ class ParticleProgram(GuidedProgram):
             )
         )
 
-    def predict(self, i, carry, inputs, noise):
+    def ask(self, inputs, i, carry, noise):
         if self.guidance.acts:
             return self.guide_by(i, carry["states"], inputs, noise)
-        predictions = self.predict_at(i, carry["states"], inputs)
+        predictions = self.predict_params(carry["states"], *self.at(i, inputs))
         return (
             predictions,
             map_parts(ops.zeros_like, carry["states"]),
             ops.zeros_like(inputs["ones"]),
         )
 
-    def act(self, i, carry, inputs, predictions, shift, log_h):
+    def act(self, inputs, i, carry, predictions, shift, log_h):
         unknown_at = first_unknown(carry["unknown_at"], i, log_h, shift)
         carry, size = self.weigh(carry | {"unknown_at": unknown_at}, i, log_h)
         if self.num_particles > 1:
@@ -139,7 +139,7 @@ class ParticleProgram(GuidedProgram):
 
     def finish(self, inputs, state):
         seed, last = self.model.seed_generator, ops.copy(self.num_steps)
-        predictions = self.predict_at(last, state["states"], inputs)
+        predictions = self.predict_params(state["states"], *self.at(last, inputs))
         samples = self.end(self.outputs(predictions), seed, inputs)
         x, known = self.guidance.known_variables(inputs["values"])
         if known is not None:

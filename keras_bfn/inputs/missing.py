@@ -71,12 +71,12 @@ def spread(mask, shape):
         return None
 
 
-def fill_unknown(flow, x, mask):
+def fill_unknown(flow, x, known):
     """Returns data with unknown values replaced by valid ones; errors are left for later."""
     x = to_numpy(x)
-    known = spread(to_numpy(mask, "mask"), x.shape)
-    is_valid = known is not None and x.dtype.kind in "iuf"
-    return put_some_value(flow, x, ~known) if is_valid else x
+    mask = spread(to_numpy(known, "known"), x.shape)
+    is_valid = mask is not None and x.dtype.kind in "iuf"
+    return put_some_value(flow, x, ~mask) if is_valid else x
 
 
 def check_mask(name, mask, shape):

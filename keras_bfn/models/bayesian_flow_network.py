@@ -3,71 +3,48 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NoReturn, Self
+from typing import Any, NoReturn
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_bfn import _keras, _random, losses, predictions, samplers
-from keras_bfn._backend.devices import scope_of
 from keras_bfn._config import own_config
-from keras_bfn._parts import (
-    check_event_shape,
-    map_parts,
-    of_any_part,
-    sum_counted,
-    sum_parts,
-    sum_variables,
-    unzip_parts,
-)
+from keras_bfn._parts import check_event_shape, map_parts, sum_parts, unzip_parts
 from keras_bfn._typing import (
     ArrayLike,
     Data,
-    DType,
     Nest,
     Parts,
-    Path,
     Scale,
     Shape,
     Tensor,
-    TensorShape,
     TokenizerLike,
     Verbose,
 )
-from keras_bfn._validation import check_int, check_path, refusal
+from keras_bfn._validation import check_int, refusal
 from keras_bfn.flows import Flow
 from keras_bfn.flows.flow import check_flow
 from keras_bfn.inputs import conditions
 from keras_bfn.inputs.arrays import check_form, check_no_targets, split_condition
-from keras_bfn.inputs.missing import count_variables, fill_missing_variables, observed_mask
+from keras_bfn.inputs.missing import fill_missing_variables, observed_mask
 from keras_bfn.losses import BFNLoss
-from keras_bfn.models import arguments, encoding, generation, scoring
+from keras_bfn.models import arguments, encoding, generation, scoring, sums
+from keras_bfn.models.building import Built
 from keras_bfn.models.classifier_free import ClassifierFreeGuidance
 from keras_bfn.models.generation import Options
 from keras_bfn.models.programs import Programs
-from keras_bfn.models.trainer import Trainer, in_turn
-from keras_bfn.networks.network import make_symbolic_inputs
+from keras_bfn.models.trainer import in_turn
 from keras_bfn.predictions import State
 from keras_bfn.samplers import Sampler
 
 EVALUATED = "evaluated_loss"  # beside Keras's own "loss", whose place it takes in results
-RECONSTRUCTION = losses.ReconstructionLoss()
-
-
-class _Presets:
-    """The presets of the class, by name."""
-
-    def __get__(self, model, cls):
-        from keras_bfn.presets.registry import PRESETS
-
-        return PRESETS
+EVALUATES, RECONSTRUCTION = ("transmission", "reconstruction"), losses.ReconstructionLoss()
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
-class BayesianFlowNetwork(Trainer):
+class BayesianFlowNetwork(Built):
     """A Bayesian flow network: trains with `fit`, scores data and generates samples.
 
     `fit` minimises the cost of the messages, in nats per variable. `evaluate` and validation report
@@ -144,7 +121,6 @@ class BayesianFlowNetwork(Trainer):
     Reference: [Graves et al., 2023](https://arxiv.org/abs/2308.07037).
     """
 
-    presets = _Presets()
     input_names = ("theta", "t", "condition", "mask", "t_next")  # that networks may declare
     flow: Nest
     event_shape: Nest  # None until it is known
@@ -187,7 +163,6 @@ class BayesianFlowNetwork(Trainer):
         if event_shape is None and inputs is not None:
             event_shape = self.signature.infer_event_shape(flow)
         self.event_shape = None if event_shape is None else check_event_shape(flow, event_shape)
-        self._condition_dtypes = None  # unknown, unless the network is built for a condition
         if inputs is not None:
             predictions.check_graph(flow, self.event_shape, self.time_shape, network)
             self.built = True
@@ -220,53 +195,6 @@ class BayesianFlowNetwork(Trainer):
 
             text.check_model_tokenizer(self.flow, tokenizer)
         self._tokenizer = tokenizer
-
-    def build(self, input_shape: Any) -> None:
-        """Creates the weights of an unbuilt network, and checks its output."""
-        is_pair = not isinstance(input_shape, dict) and isinstance(
-            input_shape[0], (tuple, list, dict)
-        )
-        data_shape, condition_shape = input_shape if is_pair else (input_shape, None)
-        if self.event_shape is None:
-            event_shape = map_parts(lambda shape: shape[1:], data_shape)
-            self.event_shape = check_event_shape(self.flow, event_shape)
-        inputs = self.symbolic_inputs()
-        if condition_shape is not None:
-            shapes = map_parts(lambda shape: shape[1:], condition_shape)
-            dtypes = self._condition_dtypes or "float32"
-            inputs["condition"] = _keras.symbolic("condition", shapes, dtypes)
-        predictions.check_outputs(
-            self.flow, self.event_shape, _keras.build_network(self.network, inputs)
-        )
-        # A `Sequential` has inputs only once it is built.
-        self.signature = predictions.Signature(self.network, self.allow_missing, self.input_names)
-
-    def symbolic_inputs(self) -> dict[str, Any]:
-        """Returns symbolic inputs of the network, but for its condition."""
-        taken = self.signature.optional
-        return make_symbolic_inputs(self.flow, self.event_shape, self.time_shape, taken)
-
-    def build_for(self, shape: Parts[TensorShape], condition: Parts[Tensor] | None = None) -> None:
-        """Builds the model for data of this shape, or of the parts' shapes, if it is not built.
-
-        Otherwise `fit` of Keras 3.15 would build it in an extra epoch, which a `PyDataset` counts.
-        """
-        if self.built:
-            return
-        if condition is not None:
-            self._condition_dtypes = conditions.condition_dtypes(self, condition)
-        # TensorFlow distributes variables that are created in the scope of its strategy.
-        with scope_of(self):
-            self.build(shape if condition is None else (shape, map_parts(np.shape, condition)))
-        self.built = True
-
-    def get_build_config(self) -> dict[str, Any] | None:
-        config = super().get_build_config()
-        return config and {**config, "condition_dtypes": self._condition_dtypes}
-
-    def build_from_config(self, config: dict[str, Any]) -> None:
-        self._condition_dtypes = config.get("condition_dtypes")
-        super().build_from_config(config)
 
     def make_train_function(self, force: bool = False) -> None:
         super().make_train_function(force or self.programs.is_stale("train"))
@@ -463,19 +391,18 @@ class BayesianFlowNetwork(Trainer):
         x, observed = fill_missing_variables(self.flow, x, self.allow_missing)
         outputs = {"data": x, "states": {}} | ({} if observed is None else {"observed": observed})
         seed, num_repeats = self.seed_generator, 1 if training else self.num_repeats
-        batch_size = ops.shape(of_any_part(x))[0]
+        batch_size = ops.shape(keras.tree.flatten(x)[0])[0]
         if training and self.condition_dropout and condition is not None:
             condition = conditions.cast_conditions(self, condition)
             rates = self.condition_dropout
             condition = conditions.drop_conditions(condition, self.null_condition, rates, seed)
         if num_repeats > 1:
-            x, condition, observed = repeat((x, condition, observed), num_repeats)
-        for name, loss in self.losses_by_name(training).items():
+            x, condition, observed = sums.repeat((x, condition, observed), num_repeats)
+        for name in EVALUATES[: 1 if training else None]:
+            loss = RECONSTRUCTION if name == "reconstruction" else self.transmission_loss
             u = losses.stratified_uniform(batch_size, seed)
-            if num_repeats > 1:  # each in its own part of [0, 1), evenly spaced for an example
-                part = ops.arange(num_repeats, dtype="float32")[:, None]
-                u = ops.reshape(part + u, (-1,)) / num_repeats
-                u = ops.minimum(u, 1.0 - 2.0**-24)  # float32 can round up to 1
+            if num_repeats > 1:
+                u = sums.spread(u, num_repeats)
             state = self.draw_state(name, loss, u, x, observed, training)
             outputs[name] = self.predict_state(state, loss, x, condition, observed, training)
             outputs["states"][name] = state
@@ -483,20 +410,7 @@ class BayesianFlowNetwork(Trainer):
                 outputs["added"] = super().compute_loss(training=training)
         return outputs
 
-    def losses_by_name(self, training: bool) -> dict[str, BFNLoss]:
-        """Returns the losses that training, or evaluation, computes."""
-        transmission = {"transmission": self.transmission_loss}
-        return transmission if training else transmission | {"reconstruction": RECONSTRUCTION}
-
-    def draw_state(
-        self,
-        name: str,
-        loss: BFNLoss,
-        u: Tensor,
-        x: Parts[Tensor],
-        observed: Parts[Tensor] | None,
-        training: bool = False,
-    ) -> Any:
+    def draw_state(self, name, loss, u, x, observed, training=False):
         """Returns the state of the receiver in which a loss scores each example.
 
         Args:
@@ -509,22 +423,13 @@ class BayesianFlowNetwork(Trainer):
         """
         return State(loss.times(u))
 
-    def predict_state(
-        self,
-        state: Any,
-        loss: BFNLoss,
-        x: Parts[Tensor],
-        condition: Parts[Tensor] | None,
-        observed: Parts[Tensor] | None,
-        training: bool = False,
-    ) -> Nest:
+    def predict_state(self, state, loss, x, condition, observed, training=False):
         """Returns predictions from evidence sampled about data, in a state of `draw_state`."""
-        s, t_next = self.sample_evidence(x, state.t), loss.next_times(state.t)
+        s, takes_next = self.sample_evidence(x, state.t), "t_next" in self.signature.optional
+        t_next = loss.next_times(state.t) if takes_next else None
         return self.predict_params(s, state.t, condition, observed, training, t_next)
 
-    def costs(
-        self, loss: BFNLoss, x: Parts[Tensor], predictions: Nest, state: Any
-    ) -> Parts[Tensor]:
+    def costs(self, loss, x, predictions, state):
         """Returns the nats of each variable by a loss, shaped as the data."""
 
         def cost(flow, x, prediction):
@@ -549,49 +454,24 @@ class BayesianFlowNetwork(Trainer):
             check_no_targets(y)
         if not isinstance(y_pred, dict) or "states" not in y_pred:
             raise refusal("y_pred", "must be what a call of the model on `x` returned", y_pred)
-        training = "reconstruction" not in y_pred
-        data, num_repeats, nats = y_pred["data"], 1 if training else self.num_repeats, {}
-        counts, of_examples = count_variables(data, y_pred.get("observed"), sample_weight)
-        counted = counts
-        if num_repeats > 1:
-            data, counted = repeat((data, counted), num_repeats)
-        for name, loss in self.losses_by_name(training).items():
-            costs = self.costs(loss, data, y_pred[name], y_pred["states"][name])
-            nats[name] = map_parts(sum_counted, costs, counted)
-        if num_repeats > 1:
-            nats = keras.tree.map_structure(
-                lambda x: ops.mean(ops.reshape(x, (num_repeats, -1)), axis=0), nats
-            )
+        x, nats = y_pred["data"], {}
+        num_repeats = self.num_repeats if "reconstruction" in y_pred else 1
+        weights = sums.weigh(x, y_pred.get("observed"), sample_weight, self.num_variables)
+        x = sums.repeat(x, num_repeats) if num_repeats > 1 else x
+        for name, state in y_pred["states"].items():
+            loss = RECONSTRUCTION if name == "reconstruction" else self.transmission_loss
+            found = self.costs(loss, x, y_pred[name], state)
+            nats[name] = sums.of_examples(found, weights.of_variables, num_repeats)
         cost = nats["transmission"]
         if self.loss_weights:
             cost = {name: self.loss_weights.get(name, 1.0) * cost[name] for name in cost}
-        # In means over variables, an example's weight is proportional to its number of variables.
-        size, weight = self.num_variables, of_examples
-        if counts is not None:
-            size = sum_parts(map_parts(sum_variables, counts))
-            weight = size if weight is None else size * weight
-        per_variable = ops.divide_no_nan(sum_parts(cost), size)
-        total = self._mean(per_variable, per_variable, weight)
-        added = y_pred.get("added", 0.0)
-        if not training:
+        per_variable = ops.divide_no_nan(sum_parts(cost), weights.num_variables)
+        added = y_pred.get("added", 0.0)  # by the network
+        if "reconstruction" in nats:
             # Not in `call`: Keras 3.15 on JAX does not allow metric updates there.
-            self.trackers[EVALUATED].update_state(per_variable + added, weight)
-            self._update_metrics(nats, size, weight, of_examples)
-        return total + added if "added" in y_pred else total
-
-    def _update_metrics(self, nats, size, weight, of_examples):
-        by_part = map_parts(lambda flow, *costs: sum(costs), self.flow, *nats.values())
-        per_example, trackers = sum_parts(by_part), self.trackers
-        reconstruction = ops.divide_no_nan(sum_parts(nats["reconstruction"]), size)
-        trackers["reconstruction"].update_state(reconstruction, weight)
-        bits = ops.divide_no_nan(per_example, size) / math.log(2.0)
-        trackers["bits_per_dim"].update_state(bits, weight)
-        if weight is not None:  # examples without any counted variable are ignored
-            counted = ops.cast(weight > 0, "float32")
-            of_examples = counted if of_examples is None else counted * of_examples
-        trackers["nats_per_example"].update_state(per_example, of_examples)
-        for name in by_part if isinstance(by_part, dict) else ():
-            trackers[f"{name}_nats_per_example"].update_state(by_part[name], of_examples)
+            self.trackers[EVALUATED].update_state(per_variable + added, weights.in_means)
+            sums.track(self.trackers, nats, weights)
+        return self._mean(per_variable, per_variable, weights.in_means) + added
 
     def compute_metrics(
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
@@ -600,7 +480,10 @@ class BayesianFlowNetwork(Trainer):
         if "reconstruction" in y_pred:
             results = self.get_metrics_result()
         else:
-            results = {m.name: m.result() for m in self.metrics if m.name == "loss"}
+            results = {}
+            for metric in self.metrics:
+                if metric.name == "loss":
+                    results["loss"] = metric.result()
         return _keras.averaged(results, self)
 
     def get_metrics_result(self) -> dict[str, Any]:
@@ -672,21 +555,15 @@ class BayesianFlowNetwork(Trainer):
         """
         heard = map_parts(predictions.input_distribution, self.flow, s, t, observed)
         times, s, theta = unzip_parts(heard)
-        inputs = self.network_inputs(theta, of_any_part(times), condition, observed, t_next)
+        t = ops.cast(t, "float32")
+        inputs = self.network_inputs(theta, t, condition, observed, t_next)
         if guide is None:
             params = self.ask(inputs, training)
         else:
             params = guide(self.ask, inputs, self.without_condition(inputs))
         return map_parts(predictions.Prediction, times, s, theta, params)
 
-    def network_inputs(
-        self,
-        theta: Parts[Tensor],
-        t: Parts[Tensor],
-        condition: Parts[Tensor] | None,
-        observed: Parts[Tensor] | None,
-        t_next: Tensor | None,
-    ) -> dict[str, Any]:
+    def network_inputs(self, theta, t, condition, observed, t_next):
         """Returns the inputs of the network; see `predict_params`."""
         inputs = {"theta": theta, "t": t}
         if "mask" in self.signature.optional:
@@ -697,30 +574,29 @@ class BayesianFlowNetwork(Trainer):
             inputs["condition"] = conditions.cast_conditions(self, condition)
         return inputs
 
-    def without_condition(self, inputs: dict[str, Any]) -> dict[str, Any]:
+    def without_condition(self, inputs):
         """Returns the inputs of the unconditional prediction of classifier-free guidance."""
         if "condition" not in inputs:
             return inputs
         null = self.null_condition, self.condition_dropout
         return inputs | {"condition": conditions.null_conditions(inputs["condition"], *null)}
 
-    def ask(self, inputs: dict[str, Any], training: bool = False) -> Nest:
-        """Returns the network's output in float32."""
-        return self.signature.call(self.network, inputs, training)
+    def ask(self, inputs, training=False):
+        """Returns the network's output in float32.
 
-    def predict_in(
-        self,
-        inputs: dict[str, Any],
-        s: Parts[Tensor],
-        t: Tensor,
-        t_next: Tensor | None = None,
-        guide: Callable[..., Any] | None = None,
-    ) -> Nest:
+        `training` is passed explicitly: in Keras 3.15 on JAX, the trainer does not pass it to inner
+        layers, so dropout would be off in training.
+        """
+        if self.signature.is_nested:
+            inputs = _keras.in_order_of(self.signature.inputs, inputs)
+        return map_parts(ops.cast, self.network(inputs, training=training), "float32")
+
+    def predict_in(self, inputs, s, t, t_next=None, guide=None):
         """Predicts in a program, whose inputs hold the condition and the observed variables."""
         seen = inputs.get("condition"), inputs.get("observed")
         return self.predict_params(s, t, *seen, t_next=t_next, guide=guide)
 
-    def complete(self, x: Parts[Tensor], inputs: dict[str, Any]) -> Parts[Tensor]:
+    def complete(self, x, inputs):
         """Returns the samples of a program that has these inputs."""
         return x
 
@@ -1100,239 +976,6 @@ class BayesianFlowNetwork(Trainer):
             self, prompt, num_samples, num_steps, length, stride, part, options
         )
 
-    def quantize(self, *args, **kwargs) -> None:
-        """Quantizes the model, as in Keras, without a warning for each layer left unchanged.
-
-        Compiled programs are discarded. The optimizer's averaged weights are no longer available:
-        to quantize these, save the model within `averaged_weights`, load it, and quantize it.
-
-        Raises:
-            ValueError: if it is called within `averaged_weights`.
-        """
-        if self._is_averaged:
-            expected = "must not be called within `averaged_weights`: save the model there, load it"
-            raise ValueError(f"`quantize` {expected}, and quantize the loaded model")
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Layer .* does not have a `quantize` method")
-            super().quantize(*args, **kwargs)
-        self.programs.clear()
-
-    @in_turn
-    def save_to_preset(self, folder: Path) -> None:
-        """Writes the model to a folder, for `from_preset` on any backend.
-
-        The folder gets `config.json`, `model.weights.h5` and `metadata.json`. The optimizer's state
-        is not saved: use `model.save` for that.
-
-        Args:
-            folder: path. Created if necessary; files of the same names are replaced.
-
-        Raises:
-            ValueError: if the model has no weights yet.
-
-        Example:
-
-        >>> model.save_to_preset("digits_preset")
-        >>> model = keras_bfn.BayesianFlowNetwork.from_preset("digits_preset")
-        """
-        from keras_bfn.presets.folder import save_folder
-
-        if not self.built:
-            raise ValueError(
-                "The model has no weights yet. Train it, or generate an example, first. "
-                "Received: a model that is not built"
-            )
-        save_folder(self, check_path("folder", folder))
-
-    @classmethod
-    def from_preset(cls, preset: Path, load_weights: bool = True, dtype: DType = None) -> Self:
-        """Loads a model by name, from a hub, or from a folder.
-
-        Args:
-            preset: a key of `BayesianFlowNetwork.presets`; a handle of Hugging Face,
-                `hf://user/repo` or `hf://user/repo@revision`; a handle of Kaggle,
-                `kaggle://user/model/framework/variation`, optionally with `/version`; or the path
-                of a folder written by `save_to_preset`. Downloads are cached by the hub's library
-                (`huggingface_hub`, `kagglehub`), and no code in them is run.
-            load_weights: bool. If false, the weights are new, and the paper's models are ready to
-                be trained by the paper's recipe. If true, the authors' weights of these models are
-                downloaded, which needs `huggingface_hub` and `torch`.
-            dtype: the dtype policy of the network, instead of the saved one, for networks of
-                `keras_bfn.networks` only. `"mixed_bfloat16"` generates in less time and memory.
-                The `networks` within a `MultiPart` keep their own policies.
-
-        Returns:
-            A `BayesianFlowNetwork`. The paper's presets are compiled with the paper's optimizer; a
-            folder's model is compiled if the saved one was. Networks of the paper's presets follow
-            Keras's global dtype policy. The recipe's batch size and number of steps are in
-            `BayesianFlowNetwork.presets[preset].recipe`.
-
-        Raises:
-            ValueError: if there is no such preset, its files are incomplete, or its network does
-                not accept a dtype.
-            ImportError: if a package that the download needs is not installed.
-
-        Example:
-
-        >>> model = keras_bfn.BayesianFlowNetwork.from_preset("bfn_digits")
-        >>> images = model.generate(16, num_steps=20, seed=0, verbose=0)
-
-        ```python
-        model = keras_bfn.BayesianFlowNetwork.from_preset("hf://user/repo@main")
-        ```
-        """
-        from keras_bfn.presets.registry import load_preset
-
-        return load_preset(cls, preset, load_weights, dtype)
-
-    def upload_preset(
-        self,
-        uri: str,
-        data: str,
-        license: str,
-        figures: Mapping[str, float | str] | None = None,
-        samples: ArrayLike | None = None,
-        folder: Path | None = None,
-        private: bool = False,
-    ) -> None:
-        """Publishes the model on a hub: its preset, a model card (README.md), and a sample picture.
-
-        The card describes the data, the figures, the flow and the network, how to load the model,
-        and the licence. To change it, pass a `folder`, edit its files, and upload them unchanged by
-        `keras_bfn.presets.upload_preset`.
-
-        Args:
-            uri: string. `hf://user/repo` or `kaggle://user/model/framework/variation`. An existing
-                model of this name gets a new revision or version. Log in with the hub's library
-                (`hf auth login`, `kagglehub.login()`).
-            data: string. A description of the training data.
-            license: string, as Hugging Face writes it: `"apache-2.0"`, `"cc-by-4.0"`, `"other"`.
-                (On Kaggle it appears only in the card.)
-            figures: dict from a description of each figure, with its unit, to a number; or what
-                `evaluate(x, return_dict=True)` returned. None for no figures.
-            samples: array of images to show, `(num, height, width, channels)`. By default, if the
-                data are images, the model generates some in 50 steps, of each class if it is
-                conditioned on classes.
-            folder: path of a new folder, or of a preset, to write to. By default a temporary
-                folder, removed after the upload.
-            private: bool. As in `keras_bfn.presets.upload_preset`.
-
-        Raises:
-            ValueError: if the model has no weights yet, an argument is not of the form above, or
-                the folder contains other files, which would be published, too.
-            ImportError: if `huggingface_hub` or `kagglehub` is not installed, or, for a picture,
-                matplotlib.
-
-        Example:
-
-        ```python
-        model.upload_preset(
-            "hf://user/digits",
-            data="1,500 of scikit-learn's 8x8 digits, 17 levels.",
-            license="apache-2.0",
-            figures=model.evaluate(test_images, return_dict=True),
-        )
-        model = keras_bfn.BayesianFlowNetwork.from_preset("hf://user/digits")
-        ```
-        """
-        from keras_bfn.presets.publishing import publish
-
-        publish(self, uri, data, license, figures, samples, folder, private)
-
-    def export(
-        self,
-        filepath: Path,
-        format: Literal["tf_saved_model", "onnx", "torch"] = "tf_saved_model",
-        verbose: bool | None = None,
-        *,
-        sampler: str | Sampler | None = None,
-        condition: Parts[ArrayLike] | None = None,
-        guided: bool = False,
-    ) -> None:
-        """Writes the network, or a step of a sampler, for runtimes without Python.
-
-        | `format` | written by | read by |
-        |---|---|---|
-        | `"tf_saved_model"` | TensorFlow; JAX with `tensorflow` installed | `tf.saved_model.load` |
-        | `"onnx"` | PyTorch 2.11 or later, with `keras-bfn[export]` | `onnxruntime` |
-        | `"torch"` | PyTorch 2.11 or later | `torch.export.load` |
-
-        A model saved by `save` loads on every backend, and can be exported there. The exported
-        function takes and returns a flat dict of tensors, with any batch size. For a dict of flows,
-        tensors are named by part: `state_image`, `x_image`.
-
-        By default, it is the network, as in Keras. It takes `theta`; `t`, `(batch,)` or shaped as
-        the network's own input; and `condition`, `mask`, `causal` and `t_next`, if it declares
-        them. It returns `params`. With a `sampler`, it is a step, which takes
-
-        - `t` and `t_next`, scalars: the time, and that of the next prediction. The first time is
-          the sampler's `start`, 0 by default. The last is 1 (with `end="last"`, the last but one),
-          with an equal `t_next`. For a sampler that jumps, the last `t_next` is 1;
-        - `state`, `(batch, *event_shape, flow.embedding_size)`, the sampler's state, or `state_0`,
-          `state_1` and so on. The first step ignores it, so it may be zeros;
-        - noise, new in every step: `normal_0` and so on, standard normal, and `uniform_0` and so
-          on, uniform on [0, 1). A deterministic sampler only uses the noise of the first step: its
-          latents, divided by `sqrt(flow.gain)`;
-        - for a conditional model `condition`, `(batch, ...)`, or for a dict of conditions
-          `condition_name` for each;
-        - if `guided`, `guidance_scale`, `(batch,)`;
-        - for a model that allows missing variables `observed`, `(batch, *event_shape)`: 1 for
-          observed variables, 0 for missing ones.
-
-        It returns `next_state`, or `next_state_0` and so on; `params`, the network's output; and
-        `x`, data: the mode of the output distribution, or what the sampler's `end` specifies. The
-        `x` of the last step are the samples.
-
-        Args:
-            filepath: path. A folder for `"tf_saved_model"`, otherwise a file: `.onnx`, or `.pt2`.
-                It appears under its name only when complete, and replaces an existing file or
-                SavedModel. (ONNX stores weights of more than 1 GB in a second file next to it.)
-            format: string, one of the table.
-            verbose: as in Keras. By default, nothing is printed.
-            sampler: as in `generate`, or None for the network. Its temperature, start and end are
-                part of the step.
-            condition: for a conditional network that is not functional and has no null condition,
-                an example: an array of shape `(num, ...)`, or a dict of such.
-            guided: bool. Whether the step takes a `guidance_scale`, and calls the network on a
-                batch of twice the size.
-
-        Raises:
-            ValueError: if an argument is invalid, the backend does not write the format, ONNX lacks
-                an operation of the model, the sampler uses noise of another kind, or the model has
-                no event shape yet.
-            ImportError: if a package that the format needs is not installed, or too old.
-
-        Example, on PyTorch. The code from `session` on only needs onnxruntime and numpy:
-
-        ```python
-        model.export("step.onnx", format="onnx", sampler="sde2")
-
-        session = onnxruntime.InferenceSession("step.onnx")
-        names = [output.name for output in session.get_outputs()]
-        shapes = {i.name: i.shape for i in session.get_inputs()}
-        shapes = {name: [num_samples, *s[1:]] if s else [] for name, s in shapes.items()}
-        feed = {name: np.zeros(shape, "float32") for name, shape in shapes.items()}
-        rng = np.random.default_rng(0)
-        draw = {"normal": rng.standard_normal, "uniform": rng.random}
-        times = np.linspace(0, 1, num_steps + 1, dtype="float32")
-        for t, t_next in zip(times, np.append(times[1:], times[-1])):
-            for name in feed:
-                kind = name.split("_")[0]
-                if kind in draw:
-                    feed[name] = draw[kind](shapes[name], "float32")
-            feed["t"], feed["t_next"] = np.array(t), np.array(t_next)
-            outputs = dict(zip(names, session.run(None, feed)))
-            states = {name: x for name, x in outputs.items() if name.startswith("next_")}
-            feed |= {name.removeprefix("next_"): x for name, x in states.items()}
-        samples = outputs["x"]
-        ```
-        """
-        from keras_bfn.saving import export, exported
-
-        filepath = export.check_target(filepath, format)
-        function, inputs = exported.make_function(self, sampler, condition, guided)
-        export.export(self, function, inputs, filepath, format, verbose)
-
     def get_config(self) -> dict[str, Any]:
         return {**own_config(self, BayesianFlowNetwork), "name": self.name}
 
@@ -1345,10 +988,3 @@ class WeightedMean(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         return y_pred
-
-
-def repeat(values, num_repeats):
-    """Returns a nest of tensors, each repeated `num_repeats` times along its first axis."""
-    return keras.tree.map_structure(
-        lambda x: None if x is None else ops.concatenate([x] * num_repeats), values
-    )

@@ -149,6 +149,8 @@ def check_classifier_free(model, guidance_scale, condition, can_forget=False):
         ValueError: if the scale is invalid, or there is no condition to guide by, or no null
             condition to guide away from.
     """
+    if is_number(guidance_scale) and guidance_scale == 1:
+        return None
     found = guidance_scale
     if not isinstance(found, ClassifierFreeGuidance):
         found = ClassifierFreeGuidance(check_scale("guidance_scale", guidance_scale))

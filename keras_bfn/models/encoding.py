@@ -29,7 +29,9 @@ class EncodingProgram(LoopProgram):
             inputs = {**inputs, "observed": mask}
 
         def predict(i, states, noise):
-            predictions = self.predict_at(i, self.evidence(states, times[i]), inputs)
+            t, t_next, seen = self.at(i, inputs)
+            s = map_parts(sampler.evidence, flow, states, t)
+            predictions = self.predict_params(s, t, t_next, seen)
             return (self.outputs(predictions),)
 
         def act(i, states, outputs):

@@ -1,5 +1,6 @@
 """Generation: from the prior to samples, in one compiled program."""
 
+import functools
 from typing import Any, NamedTuple
 
 import keras
@@ -39,13 +40,8 @@ class GenerationProgram(LoopProgram):
         self.keeps_trajectory = keeps_trajectory
 
     def call(self, inputs):
-        def predict(i, carry, noise):
-            return self.predict(i, carry, inputs, noise)
-
-        def act(i, carry, *found):
-            return self.act(i, carry, inputs, *found)
-
-        carry = self.loop(predict, act, self.begin(inputs), self.drawing(inputs))
+        ask, act = functools.partial(self.ask, inputs), functools.partial(self.act, inputs)
+        carry = self.loop(ask, act, self.begin(inputs), self.drawing(inputs))
         return self.finish(inputs, carry)
 
     def begin(self, inputs):
@@ -72,22 +68,22 @@ class GenerationProgram(LoopProgram):
         """Returns a function that draws the noise of each prediction; None if there is none."""
         return None
 
-    def predict(self, i, carry, inputs, noise):
+    def ask(self, inputs, i, carry, noise):
         """Returns the predictions of step i, and the output distributions as the sampler takes."""
-        s = self.evidence(carry["states"], ops.copy(self.times)[i])
-        predictions = self.predict_at(i, s, inputs)
+        t, t_next, inputs = self.at(i, inputs)
+        s = map_parts(self.sampler.evidence, self.model.flow, carry["states"], t)
+        predictions = self.predict_params(s, t, t_next, inputs)
         return predictions, self.outputs(predictions)
 
-    def act(self, i, carry, inputs, predictions, outputs, *shift):
+    def act(self, inputs, i, carry, predictions, outputs, *shift):
         """Returns what the loop carries after step i."""
         times, seed = ops.copy(self.times), self.model.seed_generator
         states = self.step(carry["states"], outputs, times[i], times[i + 1], seed, *shift)
-        return carry | {"states": states, "trajectory": self.record(carry, i, predictions)}
+        trajectory = self.record(carry, i, predictions) if self.keeps_trajectory else ()
+        return carry | {"states": states, "trajectory": trajectory}
 
     def record(self, carry, i, predictions):
         """Returns the trajectory with the predictions of step i."""
-        if not self.keeps_trajectory:
-            return ()
         return keras.tree.map_structure(
             lambda whole, seen: write_step(whole, i, seen), carry["trajectory"], predictions
         )
@@ -95,11 +91,10 @@ class GenerationProgram(LoopProgram):
     def finish(self, inputs, carry):
         """Makes the last prediction; returns the program's outputs."""
         last = ops.copy(self.num_steps)
-        s = self.evidence(carry["states"], ops.copy(self.times)[last])
-        predictions = self.predict_at(last, s, inputs)
+        predictions, outputs = GenerationProgram.ask(self, inputs, last, carry, None)
         return {
-            "x": self.end(self.outputs(predictions), self.model.seed_generator, inputs),
-            "trajectory": self.record(carry, last, predictions),
+            "x": self.end(outputs, self.model.seed_generator, inputs),
+            "trajectory": self.record(carry, last, predictions) if self.keeps_trajectory else (),
             "num_unknown": count_unknown(predictions),
         }
 

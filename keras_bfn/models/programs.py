@@ -1,5 +1,7 @@
 """Compiled programs of a model: how they run, are reused, and what samplers share."""
 
+import operator
+
 import keras
 import numpy as np
 from keras import ops
@@ -139,14 +141,15 @@ class Programs:
             key = kind, key_of(arguments, _layer_key)
         except _MayChangeError:
             key = None
-        program, made_of = self.kept.pop(key, (None, None))
-        if program is None or key_of(made_of, _layer_key) != key[1]:  # an array was written to
+        program = self.kept.pop(key, None)
+        if program is None:
             with scope_of(self.model):
-                program = kind(self.model, *arguments)
+                # Arrays of its own: those of the arguments may be written to.
+                program = kind(self.model, *map(_own, arguments))
             # Tracked by Keras, so that their weights are not compiled as constants.
             program.layers_of_arguments = _layers_in(arguments)
         if key is not None:
-            self.kept[key] = program, arguments
+            self.kept[key] = program
             if len(self.kept) > MOST_PROGRAMS:
                 del self.kept[next(iter(self.kept))]
         return program
@@ -159,13 +162,30 @@ class Programs:
         """
         model = self.model
         how = (model.jit_compile, model.run_eagerly) if model.compiled else None
-        before, self.keys[name] = self.keys.get(name), (_layer_key(model), how)
-        return before not in (None, self.keys[name])
+        held = [*_held_by(model), how]
+        before, self.keys[name] = self.keys.get(name), held
+        if before is None:
+            return False
+        are_same = len(before) == len(held) and all(map(operator.is_, before[:-1], held))
+        return not are_same or before[-1] != how
 
     def clear(self):
         """Forgets all programs, and the model's last known state."""
         self.kept.clear()
         self.keys.clear()
+
+
+def _own(value):
+    """Returns a value with copies of all arrays in it, within objects and containers too."""
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if type(value) in (tuple, list):
+        return type(value)(map(_own, value))
+    if type(value) is dict:
+        return {name: _own(part) for name, part in value.items()}
+    if isinstance(value, Immutable):
+        return value.traced(**_own(vars(value)))
+    return value
 
 
 def _layers_in(value):
@@ -184,18 +204,21 @@ class _MayChangeError(Exception):
 
 
 def _layer_key(layer):
-    """Returns the key of a Keras layer or model: the current objects in it and its layers."""
+    """Returns the key of a Keras layer or model."""
     if not isinstance(layer, keras.Layer):
         raise _MayChangeError
+    return Same(*_held_by(layer))
+
+
+def _held_by(layer):
+    """Returns the current objects in a Keras layer or model, and in its layers."""
     held = list(layer.variables)
     for one in (layer, *layers_within(layer)):
         held += (one, one.dtype_policy, one.trainable)
-        held += [
-            part
-            for name, part in vars(one).items()
-            if not name.startswith("_") and name not in _PASSING
-        ]
-    return Same(*held)
+        for name, part in vars(one).items():
+            if not name.startswith("_") and name not in _PASSING:
+                held.append(part)
+    return held
 
 
 class SamplingProgram(Program):
@@ -220,10 +243,6 @@ class SamplingProgram(Program):
 
         return map_parts(start, self.model.flow, self.model.event_shape)
 
-    def evidence(self, states, t):
-        """Returns the evidence of the sampler's states at the time `t`, a scalar."""
-        return map_parts(self.sampler.evidence, self.model.flow, states, t)
-
     def predict_params(self, s, t, t_next, inputs):
         """Predicts data from evidence.
 
@@ -237,14 +256,12 @@ class SamplingProgram(Program):
         """
         # Not a constant: in Keras 3.15, TensorFlow folds a constant added to the output of a
         # `Dense` layer into the layer's bias, with wrong shapes.
-        t, arrival = t * inputs["ones"], self.sampler.arrival(t_next) * inputs["ones"]
-        return self.model.predict_in(inputs, s, t, t_next=arrival, guide=self.guide(inputs))
-
-    def guide(self, inputs):
-        """Returns how the network is asked with classifier-free guidance, or None."""
-        if "guidance_scale" not in inputs:
-            return None
-        return self.classifier_free.asking(inputs["guidance_scale"])
+        t, arrival, guide = t * inputs["ones"], None, None
+        if "t_next" in self.model.signature.optional:
+            arrival = self.sampler.arrival(t_next) * inputs["ones"]
+        if self.classifier_free is not None:
+            guide = self.classifier_free.asking(inputs["guidance_scale"])
+        return self.model.predict_in(inputs, s, t, t_next=arrival, guide=guide)
 
     def outputs(self, predictions):
         """Returns the output distributions, as the sampler takes them."""
@@ -298,12 +315,12 @@ class LoopProgram(SamplingProgram):
         """Returns the scales at step i, a list: the condition's first."""
         return ops.unstack(ops.copy(self.scales)[i], self.scales.shape[1])
 
-    def predict_at(self, i, s, inputs):
-        """Calls `predict_params` at the time of step i, with the scale of that step."""
+    def at(self, i, inputs):
+        """Returns the times of step i and of the next, and the inputs with the scale of step i."""
         if self.classifier_free is not None:
             inputs = inputs | {"guidance_scale": self.scales_at(i)[0] * inputs["ones"]}
         times = ops.copy(self.times)
-        return self.predict_params(s, times[i], times[i + 1], inputs)
+        return times[i], times[i + 1], inputs
 
     def loop(self, predict, act, state, draw=None):
         """Runs `state = act(i, state, *predict(i, state, draw()))` for each step i.

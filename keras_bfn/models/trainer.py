@@ -10,7 +10,6 @@ import keras
 
 from keras_bfn import _keras
 from keras_bfn._backend.weights import KeepsWeights
-from keras_bfn._typing import Path
 from keras_bfn.models import averaging
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
@@ -110,38 +109,6 @@ class Trainer(KeepsWeights, keras.Model):
                 yield self
             finally:
                 self._is_averaged = before
-
-    @in_turn
-    def load_weights(self, filepath: Path, skip_mismatch: bool = False, **kwargs) -> None:
-        """As in Keras. If the file holds no averaged weights, averages begin at the loaded ones."""
-        with averaging.loading(self):
-            super().load_weights(filepath, skip_mismatch, **kwargs)
-
-    @in_turn
-    def save(
-        self, filepath: Path, overwrite: bool = True, zipped: bool | None = None, **kwargs
-    ) -> None:
-        """Writes the model to a `.keras` file, as in Keras.
-
-        The file appears under its name only when complete: a failed save keeps the previous file.
-        """
-        from keras_bfn.saving import files
-
-        is_whole = zipped is not False and files.is_one_file(filepath, ".keras", overwrite)
-        with files.whole(filepath) if is_whole else contextlib.nullcontext(filepath) as path:
-            super().save(path, overwrite, zipped, **kwargs)
-
-    @in_turn
-    def save_weights(
-        self, filepath: Path, overwrite: bool = True, max_shard_size: float | None = None
-    ) -> None:
-        """Writes all weights to a `.weights.h5` file; a failed save keeps the previous file."""
-        from keras_bfn.saving import files
-
-        if max_shard_size is None and files.is_one_file(filepath, ".weights.h5", overwrite):
-            files.write_weights(filepath, super().save_weights)
-        else:
-            super().save_weights(filepath, overwrite, max_shard_size)
 
     @classmethod
     def from_config(

@@ -15,7 +15,6 @@ from keras_bfn._typing import ArrayLike, Data, Nest, Parts, Scale, Tensor, Verbo
 from keras_bfn._validation import check_bool, check_int, refusal
 from keras_bfn.flows.flow import Flow, expand
 from keras_bfn.guidance import inpainting
-from keras_bfn.losses import BFNLoss
 from keras_bfn.models import generation, scoring
 from keras_bfn.models.bayesian_flow_network import BayesianFlowNetwork
 from keras_bfn.models.classifier_free import ClassifierFreeGuidance
@@ -126,15 +125,7 @@ class AnyOrderNetwork(BayesianFlowNetwork):
         config = super().get_compile_config()
         return config and config | {"order": keras.saving.serialize_keras_object(self.order)}
 
-    def draw_state(
-        self,
-        name: str,
-        loss: BFNLoss,
-        u: Tensor,
-        x: Parts[Tensor],
-        observed: Parts[Tensor] | None,
-        training: bool = False,
-    ) -> Any:
+    def draw_state(self, name, loss, u, x, observed, training=False):
         seed, event_shape, order = self.seed_generator, self.event_shape, self.order
         if training:
             return _states.draw_state(self.states, self.flow, event_shape, loss, u, observed, seed)
@@ -144,22 +135,12 @@ class AnyOrderNetwork(BayesianFlowNetwork):
             event_shape, order, in_one_pass, name, loss, u, x, observed, noise
         )
 
-    def predict_state(
-        self,
-        state: Any,
-        loss: BFNLoss,
-        x: Parts[Tensor],
-        condition: Parts[Tensor] | None,
-        observed: Parts[Tensor] | None,
-        training: bool = False,
-    ) -> Nest:
+    def predict_state(self, state, loss, x, condition, observed, training=False):
         s = self.sample_evidence(x, state.t, state.known)
         seen = condition, observed, training
         return self.predict_params(s, state.t, *seen, known=state.known, causal=state.causal)
 
-    def costs(
-        self, loss: BFNLoss, x: Parts[Tensor], predictions: Nest, state: Any
-    ) -> Parts[Tensor]:
+    def costs(self, loss, x, predictions, state):
         def cost(flow, x, prediction, messages, coded):
             return _states.cost(loss, flow, x, prediction, messages, coded, self.seed_generator)
 
@@ -222,37 +203,24 @@ class AnyOrderNetwork(BayesianFlowNetwork):
             without = self.without_condition(inputs)
             if known is not None:
                 forgotten = map_parts(forget, self.flow, s, t, observed, known, drawn)
-                without["t"], _, without["theta"] = unzip_parts(forgotten)
+                t_without, _, theta_without = unzip_parts(forgotten)
+                without = without | {"t": t_without, "theta": theta_without}
             params = guide(self.ask, inputs, without)
         return map_parts(Prediction, times, evidence, theta, params)
 
-    def network_inputs(
-        self,
-        theta: Parts[Tensor],
-        t: Parts[Tensor],
-        condition: Parts[Tensor] | None,
-        observed: Parts[Tensor] | None,
-        t_next: Tensor | None,
-    ) -> dict[str, Any]:
+    def network_inputs(self, theta, t, condition, observed, t_next):
         if t_next is None:  # the network, if it takes it, has one for all variables
             one = of_any_part(t)
             t_next = ops.mean(ops.reshape(one, (ops.shape(one)[0], -1)), axis=-1)
         return super().network_inputs(theta, t, condition, observed, t_next)
 
-    def predict_in(
-        self,
-        inputs: dict[str, Any],
-        s: Parts[Tensor],
-        t: Tensor,
-        t_next: Tensor | None = None,
-        guide: Callable[..., Any] | None = None,
-    ) -> Nest:
+    def predict_in(self, inputs, s, t, t_next=None, guide=None):
         known, seen = inputs.get("known"), (inputs.get("condition"), inputs.get("observed"))
         if known is not None:
             s = map_parts(know, self.flow, s, inputs["given"], known)
         return self.predict_params(s, t, *seen, t_next=t_next, guide=guide, known=known)
 
-    def complete(self, x: Parts[Tensor], inputs: dict[str, Any]) -> Parts[Tensor]:
+    def complete(self, x, inputs):
         if "known" not in inputs:
             return x
 

@@ -125,7 +125,9 @@ class OrderedProgram(SamplingProgram):
                 t, causal = map_parts(lambda now: ops.where(now, time, 0.0), now), None
                 drawn = map_parts(lambda known, at_first: known & ~at_first, known, at_first)
             seen = inputs.get("condition"), observed
-            guide = self.guide(inputs)
+            guide = None
+            if self.classifier_free is not None:
+                guide = self.classifier_free.asking(inputs["guidance_scale"])
             return (
                 model.predict_params(
                     s, t, *seen, guide=guide, known=known, causal=causal, drawn=drawn

@@ -69,7 +69,8 @@ def step(program, first, inputs, noise=None):
     start = program.start(ops.shape(ones)[0], noise)
     state = keras.tree.map_structure(lambda *either: ops.where(is_first, *either), start, state)
     inputs = inputs | {"ones": ones}
-    predictions = program.predict_params(program.evidence(state, t), t, t_next, inputs)
+    s = map_parts(program.sampler.evidence, program.model.flow, state, t)
+    predictions = program.predict_params(s, t, t_next, inputs)
     outputs = program.outputs(predictions)
     return {
         "next_state": program.step(state, outputs, t, t_next, noise),

@@ -85,16 +85,16 @@ def _sample(model, x, t):
 
 def _make_program(model):
     """Returns a program, compiled for each size of the batch, that calls the model's network."""
-    call = model.signature.call
+    ask = model.ask
 
     def predict(inputs, seed):
         pace = inputs["pace"]
 
-        def call_at(network, inputs, *args):
+        def ask_at(model, inputs, training=False):
             t = keras.tree.map_structure(lambda t: expand(pace, t) * t, inputs["t"])
-            return call(network, {**inputs, "t": t}, *args)
+            return ask({**inputs, "t": t}, training)
 
-        with mock.patch.object(model.signature, "call", call_at):
+        with mock.patch.object(type(model), "ask", ask_at):
             predictions = model.predict_params(**{k: v for k, v in inputs.items() if k != "pace"})
         return [prediction.params for _, prediction in list_parts(model.flow, predictions)]
 
