@@ -10,6 +10,7 @@ import pathlib
 
 import numpy as np
 
+import keras_bfn
 from keras_bfn.codec import Codec, container
 from keras_bfn.flows import DiscreteFlow, DiscretizedFlow
 from keras_bfn.orders import Groups
@@ -30,8 +31,8 @@ def make_codec():
 
 NUMBERS = {"levels": np.array([[0, 0, 0], [0, 2, 2], [2, 2, 2]]), "classes": 1}
 ORDERS = {
-    "told": Groups(NUMBERS),
-    "mixed": Groups(NUMBERS, told=[False, True, False]),
+    "direct": Groups(NUMBERS),
+    "mixed": Groups(NUMBERS, coded_directly=[False, True, False]),
 }
 PARTS = {"levels": X, "classes": (np.arange(24) ** 2 * 3 % 4).reshape(12, 2)}
 
@@ -51,7 +52,7 @@ def make_codec_in(order):
         {"levels": [0.25, 0.0], "classes": [0.0] * 4},
         {"levels": (3, 3), "classes": (2,)},
     )
-    model = constant_model(flow, output, shapes, times="variables")
+    model = constant_model(flow, output, shapes, keras_bfn.AnyOrderNetwork)
     return Codec(model, num_steps=4, batch_size=2, order=ORDERS[order])
 
 

@@ -62,5 +62,5 @@ class ConstantNetwork(keras.layers.Layer):
         return map_parts(say, inputs["theta"], self.output_value)
 
 
-def constant_model(flow, output, event_shape=(4,), **options):
-    return keras_bfn.BayesianFlowNetwork(flow, ConstantNetwork(output), event_shape, **options)
+def constant_model(flow, output, event_shape=(4,), model=keras_bfn.BayesianFlowNetwork, **options):
+    return model(flow, ConstantNetwork(output), event_shape=event_shape, **options)

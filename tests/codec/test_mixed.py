@@ -1,7 +1,7 @@
-"""Groups by messages, given what is known, beside groups that are told: files cost what is said.
+"""Groups by messages, given what is known, beside groups coded directly: files cost what is said.
 
-Of an exact network, a group of one variable costs -log p given those before it, told or by
-messages, whatever evidence is drawn.
+Of an exact network, a group of one variable costs -log p given those before it, directly
+or by messages, whatever evidence is drawn.
 """
 
 import math
@@ -18,7 +18,7 @@ from keras_bfn.orders import Blocks, Groups
 from tests.backends import everywhere
 from tests.codec.crafting import crafted
 from tests.codec.small import assert_is_refused
-from tests.codec.test_telling import LENGTH, X, make_model, with_random_weights
+from tests.codec.test_coded_directly import LENGTH, X, make_model, with_random_weights
 from tests.orders.test_exact_costs import TRUTHS
 
 pytest.importorskip("constriction")
@@ -26,10 +26,10 @@ once = pytest.mark.once
 
 ONE_BY_ONE = {
     "blocks": lambda truth: Blocks(1),
-    "told first": lambda truth: truth.groups(
+    "direct first": lambda truth: truth.groups(
         [0, 1, 2][: truth.size], [True, False, False][: truth.size]
     ),
-    "told last": lambda truth: truth.groups(
+    "direct last": lambda truth: truth.groups(
         [2, 0, 1][-truth.size :], [False, True, True][: truth.size]
     ),
 }
@@ -51,11 +51,11 @@ def compress(truth, order, num, num_steps, batch_size):
 @pytest.mark.parametrize(
     ("truth", "order"),
     [
-        ("parts", "told first"),
-        ("parts", "told last"),
+        ("parts", "direct first"),
+        ("parts", "direct last"),
         pytest.param("parts", "blocks", marks=pytest.mark.slow),  # `Blocks(1)` has the most groups
         ("classes", "blocks"),
-        ("bins", "told last"),
+        ("bins", "direct last"),
     ],
 )
 def test_variables_one_by_one_cost_their_information(truth, order):
@@ -68,8 +68,12 @@ def test_variables_one_by_one_cost_their_information(truth, order):
 
 
 ORDERS = {
-    "one told, then two by messages": Groups({"kind": 0, "grades": 1}, told=[True, False]),
-    "a part and half of one": Groups({"kind": 0, "grades": np.array([0, 1])}, told=[False, True]),
+    "one directly, then two by messages": Groups(
+        {"kind": 0, "grades": 1}, coded_directly=[True, False]
+    ),
+    "a part and half of one": Groups(
+        {"kind": 0, "grades": np.array([0, 1])}, coded_directly=[False, True]
+    ),
 }
 
 
@@ -88,13 +92,15 @@ def test_groups_cost_what_their_messages_do(order):
 
 MIXED = {
     "blocks": Blocks(4),
-    "told, then messages": Groups([0, 0, 0, 1, 1, 1], told=[True, False]),
-    "messages, then told, then messages": Groups([2, 1, 0, 2, 1, 0], told=[False, True, False]),
-    "no group of a number": Groups([0, 0, 0, 2, 2, 2], told=[False, False, True]),
+    "directly, then messages": Groups([0, 0, 0, 1, 1, 1], coded_directly=[True, False]),
+    "messages, then directly, then messages": Groups(
+        [2, 1, 0, 2, 1, 0], coded_directly=[False, True, False]
+    ),
+    "no group of a number": Groups([0, 0, 0, 2, 2, 2], coded_directly=[False, False, True]),
 }
 
 
-@pytest.mark.parametrize("order", everywhere(MIXED, "messages, then told, then messages"))
+@pytest.mark.parametrize("order", everywhere(MIXED, "messages, then directly, then messages"))
 def test_data_come_back_from_mixed_orders_as_they_were(order):
     x, condition = np.where(np.arange(LENGTH) < 4, X, -1)[:9], np.arange(9) % 3
     x[::2] = X[:9:2]
@@ -109,16 +115,16 @@ def test_data_come_back_from_mixed_orders_as_they_were(order):
 
 
 @once
-@pytest.mark.parametrize("first", ["told", "levels"])
-def test_bins_that_cannot_be_told_are_sent_given_classes_and_before_them(first):
-    flow = {"levels": DiscretizedFlow(16, sigma_1=0.1), "told": DiscreteFlow(3, beta_1=2.0)}
-    network = MultiPart(flow, {"levels": (4,), "told": ()}, 8, 1, "mlp", times="variables")
+@pytest.mark.parametrize("first", ["kinds", "levels"])
+def test_bins_that_cannot_be_coded_directly_are_sent_given_classes_and_before_them(first):
+    flow = {"levels": DiscretizedFlow(16, sigma_1=0.1), "kinds": DiscreteFlow(3, beta_1=2.0)}
+    network = MultiPart(flow, {"levels": (4,), "kinds": ()}, 8, 1, "mlp", times="variables")
     network = with_random_weights(network)
-    model = keras_bfn.BayesianFlowNetwork(flow, network, times="variables", seed=0)
+    model = keras_bfn.AnyOrderNetwork(flow, network, seed=0)
     rng = np.random.default_rng(0)
-    x = {"levels": rng.integers(0, 16, (30, 4)), "told": rng.integers(0, 3, 30).astype("uint8")}
-    numbers = {"levels": int(first == "told"), "told": int(first == "levels")}
-    order = Groups(numbers, told=[first == "told", first == "levels"])
+    x = {"levels": rng.integers(0, 16, (30, 4)), "kinds": rng.integers(0, 3, 30).astype("uint8")}
+    numbers = {"levels": int(first == "kinds"), "kinds": int(first == "levels")}
+    order = Groups(numbers, coded_directly=[first == "kinds", first == "levels"])
     codec = Codec(model, num_steps=4, batch_size=8, order=order)
     assert_equal(codec.decompress(codec.compress(x, verbose=0), verbose=0), x)
     with pytest.raises(ValueError, match=r"`order` must send flow\['levels'\] by messages"):
@@ -127,10 +133,12 @@ def test_bins_that_cannot_be_told_are_sent_given_classes_and_before_them(first):
 
 @once
 def test_a_file_whose_order_does_not_suit_the_model_is_refused():
-    codec = Codec(make_model(), num_steps=2, order=Groups([0] * 3 + [1] * 3, told=[True, False]))
+    codec = Codec(
+        make_model(), num_steps=2, order=Groups([0] * 3 + [1] * 3, coded_directly=[True, False])
+    )
     data = codec.compress(X, verbose=0)
     for numbers in ([0, 1], {"a": 0}):
-        order = {"class": "Groups", "config": {"numbers": numbers, "told": True}}
+        order = {"class": "Groups", "config": {"numbers": numbers, "coded_directly": True}}
         assert_is_refused(codec, crafted(data, order=order), "header is invalid: .*`order")
     # Another order that there is: other data, or none.
     other = {"class": "Blocks", "config": {"block_size": 3}}

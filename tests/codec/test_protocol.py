@@ -11,7 +11,7 @@ from keras_bfn.codec.protocol import ORDERS, Protocol, pack_order, unpack_order
 from keras_bfn.codec.stack import Stack
 from tests.codec.crafting import crafted
 from tests.codec.small import assert_is_refused
-from tests.codec.test_telling import X, make_model
+from tests.codec.test_coded_directly import X, make_model
 
 pytest.importorskip("constriction")
 
@@ -22,7 +22,7 @@ NAMED = [
     orders.LeftToRight(2),
     orders.Blocks(2),
     orders.Groups(np.array([2, 1, 0, 0, 1, 2])),
-    orders.Groups({"a": 1, "b": 0}, told=[False, True]),
+    orders.Groups({"a": 1, "b": 0}, coded_directly=[False, True]),
 ]
 
 
@@ -45,20 +45,22 @@ def test_every_order_that_files_can_name_is_among_these():
 
 @pytest.mark.once
 @pytest.mark.parametrize(
-    ("order", "is_told", "batches"),
+    ("order", "coded_directly", "batches"),
     [("random", True, [17, 17, 16]), ("together", False, None)],
 )
-def test_examples_come_back_from_the_stack_the_last_batch_first(model, order, is_told, batches):
+def test_examples_come_back_from_the_stack_the_last_batch_first(
+    model, order, coded_directly, batches
+):
     header = {"count": 50, "num_steps": 3, "batch_size": 20, "resolution": 0.25, "seed": 0}
 
     def make():
         return Protocol(model, orders.get(order), header, None, None)
 
     sender, receiver = make(), make()
-    assert sender.is_told is is_told
-    assert (len(sender.initial) == 0) is is_told
+    assert sender.without_messages is coded_directly
+    assert (len(sender.initial) == 0) is coded_directly
     words = np.append(np.uint32(7), sender.initial)  # the first word is the codec's own
-    stack = Stack(words, ends=is_told)
+    stack = Stack(words, ends=coded_directly)
     sent = list(sender.encode(stack, X))
     sizes = [size for size, _ in sent]
     assert sum(sizes) == 50

@@ -21,14 +21,14 @@ class BinsApart(DiscretizedFlow):
         return Points(np.stack([np.arange(self.num_bins), np.zeros(self.num_bins)], axis=1))
 
 
-def test_bins_that_are_not_on_a_line_are_told_by_all_their_probabilities():
+def test_bins_that_are_not_on_a_line_are_given_by_all_their_probabilities():
     shapes = []
     for flow_class in (DiscretizedFlow, BinsApart):
         model = constant_model(flow_class(5, prediction="data"), [0.1, 0.2])
         program = OutputProgram(model)
         inputs = {"s": np.zeros((2, 4, 1), "float32"), "t": np.zeros(2, "float32")}
-        told = program.predict_on_batch(inputs)
-        shapes.append(keras.tree.map_structure(np.shape, told))
+        output = program.predict_on_batch(inputs)
+        shapes.append(keras.tree.map_structure(np.shape, output))
     assert shapes == [{"location": (2, 4), "std": (2, 4)}, (2, 4, 5)]
 
 

@@ -1,4 +1,4 @@
-"""What is told is coded at its cost, from the first example on, and comes back exactly."""
+"""What is coded directly takes its cost, from the first example on, and comes back exactly."""
 
 import math
 
@@ -48,7 +48,7 @@ def make_model(causal=False, masked=False, conditions=None):
         conditions=conditions,
     )
     network = with_random_weights(network)
-    return keras_bfn.BayesianFlowNetwork(flow, network, times="variables", seed=0)
+    return keras_bfn.AnyOrderNetwork(flow, network, seed=0)
 
 
 X = np.random.default_rng(1).integers(0, 4, (NUM, LENGTH)).astype("int8")
@@ -104,9 +104,7 @@ def test_what_is_missing_and_conditions_come_back():
 def test_parts_of_several_kinds_come_back():
     flow = {"b": DiscretizedFlow(5, prediction="data"), "a": DiscreteFlow(3, beta_1=2.0)}
     network = MultiPart(flow, {"b": (4,), "a": ()}, 8, 1, "mlp", times="variables")
-    model = keras_bfn.BayesianFlowNetwork(
-        flow, with_random_weights(network), times="variables", seed=0
-    )
+    model = keras_bfn.AnyOrderNetwork(flow, with_random_weights(network), seed=0)
     rng = np.random.default_rng(0)
     x = {"b": rng.integers(0, 5, (9, 4)), "a": rng.integers(0, 3, 9)}
     for order in ("random", Groups({"a": 1, "b": 0})):
