@@ -1,14 +1,16 @@
-"""Schedules, flows, losses, samplers and tokenizers are what they were made as, for ever."""
+"""Schedules, flows, losses, samplers, guidances and tokenizers never change, and equal by value."""
 
 import copy
 import json
+import math
 import pickle
 
 import keras
 import numpy as np
 import pytest
 
-from keras_bfn import datasets, flows, losses, samplers, schedules, tables
+from keras_bfn import datasets, flows, guidance, losses, orders, samplers, schedules, tables
+from keras_bfn._config import Immutable, key_of
 
 pytestmark = pytest.mark.once
 
@@ -19,6 +21,8 @@ MADE = [
     losses.ContinuousTimeLoss(),
     losses.DiscreteTimeLoss(num_steps=3),
     samplers.SDE2Sampler(temperature=0.5, noise=0.5, top_k=3),
+    orders.LeftToRight(),
+    guidance.ClassifierFreeGuidance(2.0, (0.2, 0.8)),
     datasets.Letters("ab"),
     datasets.Bytes(),
 ]
@@ -92,3 +96,72 @@ def test_a_subclass_keeps_an_argument_that_abbreviates_another_of_its_base():
     assert flow.get_config() == {"beta_1": 3.0}
     assert flow != Nucleotides(1.0)
     assert Nucleotides.from_config(flow.get_config()).schedule.beta_1 == 3
+
+
+class Pen(Immutable):
+    """A user's object, of which a program is fed `ink` at each call."""
+
+    fed = ("ink",)
+
+    def __init__(self, width, ink=None):
+        self.width, self.ink = width, ink
+
+
+def make_function():
+    return lambda x: x
+
+
+DENSE, FUNCTION = keras.layers.Dense(2), make_function()
+SAME = {
+    "numbers": (1, 1),
+    "nan": (math.nan, float("nan")),
+    "arrays": (np.arange(3), np.arange(3)),
+    "an array and one that is not contiguous": (np.ones((2, 2)), np.ones((4, 4))[::2, ::2]),
+    "nests": ({"a": [1, (2.0, "b")]}, {"a": [1, (2.0, "b")]}),
+    "sets": ({1, 2}, {2, 1}),
+    "immutable objects": (Pen(1.0), Pen(1.0)),
+    "immutable objects in a list": ([Pen(1.0)], [Pen(1.0)]),
+    "for a program, what it is fed": (Pen(1.0, ink=1).traced(), Pen(1.0, ink=2).traced()),
+    "one function": (FUNCTION, FUNCTION),
+    "one layer": (DENSE, DENSE),
+}
+OTHER = {
+    "an int and a float": (1, 1.0),
+    "one and true": (1, True),
+    "zeros": (0.0, -0.0),
+    "dtypes": (np.zeros(2, "float32"), np.zeros(2, "float64")),
+    "shapes": (np.zeros((2, 1)), np.zeros((1, 2))),
+    "values": (np.zeros(2), np.ones(2)),
+    "an array and a list": (np.zeros(2), [0.0, 0.0]),
+    "a list and a tuple": ([1], (1,)),
+    "names": ({"a": 1}, {"b": 1}),
+    "the order of a dict": ({"a": 1, "b": 2}, {"b": 2, "a": 1}),
+    "immutable objects": (Pen(1.0), Pen(2.0)),
+    "what is fed to a program": (Pen(1.0, ink=1), Pen(1.0, ink=2)),
+    "objects": (object(), object()),
+    "an object and a number": (object(), 2.0),
+    "an object and a number in a list": ([object()], [2.0]),
+    "functions of one code": (make_function(), make_function()),
+    "layers": (keras.layers.Dense(2), keras.layers.Dense(2)),
+}
+
+
+@pytest.mark.parametrize(("one", "other"), SAME.values(), ids=SAME)
+def test_keys_of_what_is_alike_are_equal(one, other):
+    assert key_of(one) == key_of(other)
+    assert hash(key_of(one)) == hash(key_of(other))
+
+
+@pytest.mark.parametrize(("one", "other"), OTHER.values(), ids=OTHER)
+def test_keys_of_what_differs_differ(one, other):
+    assert key_of(one) != key_of(other)
+
+
+def test_what_is_fed_to_a_program_is_no_attribute_in_it():
+    pen = Pen(1.0, ink=1)
+    with pytest.raises(
+        AttributeError, match="`ink` of `Pen` is not an attribute in a compiled pro"
+    ):
+        pen.traced().ink  # noqa: B018
+    assert pen.traced(ink=3).ink == 3
+    assert (pen.ink, pen.traced().width) == (1, 1.0)

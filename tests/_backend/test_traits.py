@@ -5,8 +5,7 @@ import importlib
 import keras
 import pytest
 
-from keras_bfn._backend.traits import backend_version, is_data_loader, untraced
-from keras_bfn._interrupts import uninterrupted
+from keras_bfn._backend.traits import backend_version, is_data_loader
 
 BACKEND = keras.backend.backend()
 
@@ -21,11 +20,3 @@ def test_a_data_loader_of_pytorch_is_told_from_all_else():
     torch_data = pytest.importorskip("torch.utils.data")
     assert is_data_loader(torch_data.DataLoader([1, 2]))
     assert not is_data_loader([1, 2])
-
-
-@pytest.mark.once
-def test_a_compiled_function_does_not_trace_the_deferral_of_signals():
-    torch = pytest.importorskip("torch")
-    double = untraced(uninterrupted()(lambda x: 2 * x))
-    step = torch.compile(lambda x: double(x) + 1, backend="eager")
-    assert step(torch.ones(2)).tolist() == [3, 3]  # without a warning

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import keras_bfn
-from tests.samplers.of_any_model import SAMPLERS
+from keras_bfn.samplers.samplers import SAMPLERS
 
 NUM_CLASSES, LENGTH = 5000, 64
 X = np.random.default_rng(0).integers(0, NUM_CLASSES, (4, LENGTH))

@@ -8,8 +8,8 @@ from numpy.testing import assert_array_equal
 
 import keras_bfn
 from keras_bfn.samplers import AncestralSampler, ODE2Sampler, SDE2Sampler
+from keras_bfn.samplers.samplers import SAMPLERS
 from tests.models.parts import IS_TORCH, PartsLayer, make_data
-from tests.samplers.of_any_model import SAMPLERS
 
 # What is compiled takes its time: on one kind, with a shape that says the most.
 KINDS = {

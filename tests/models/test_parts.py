@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from keras_bfn.models.averaging import has_averages
 from keras_bfn.samplers import AncestralSampler, ODE2Sampler, SDE2Sampler
+from keras_bfn.samplers.samplers import SAMPLERS
 from tests.backends import everywhere
 from tests.checks import assert_draws_follow, assert_mean_is
 from tests.injected_noise import injected_noise
@@ -25,7 +26,6 @@ from tests.models.parts import (
     make_pair_model,
     pair_entropy,
 )
-from tests.samplers.of_any_model import SAMPLERS
 from tests.tensors import to_numpy, to_tensor
 
 X = make_data()

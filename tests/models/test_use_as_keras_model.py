@@ -319,7 +319,6 @@ def test_guidance_away_from_what_was_not_learnt_is_warned_of():
         "inpaint": lambda: model.inpaint(X[:2], X[:2] > 0, **options),
         "generate_text": lambda: text.generate_text(2, **options),
         "continue_text": lambda: text.continue_text("ab", **options),
-        "forecast": lambda: text.forecast(np.zeros((2, 4), "int32"), 2, **options),
         "fit": fit,
     }
     for call in calls.values():

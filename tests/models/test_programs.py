@@ -1,4 +1,4 @@
-"""Compiled programs are used again for what is the same by value, or the same object, alone.
+"""Compiled programs are reused for what is the same by value, or the same Keras layers, alone.
 
 The oracle is a model to which the same was done before its first call, and that compiles nothing.
 """
@@ -10,11 +10,12 @@ from keras import ops
 
 import keras_bfn
 from keras_bfn import guidance, samplers
-from keras_bfn._sameness import key_of
 from keras_bfn.losses import DiscreteTimeLoss
+from keras_bfn.models import programs
+from keras_bfn.models.programs import Programs
 from tests.backends import everywhere
-from tests.inference.test_guiding_by_classes import make_class_model
 from tests.models.small import EVENT_SHAPE, FLOWS, make_data, make_model
+from tests.models.test_guiding_by_classes import make_class_model
 
 QUIET = {"seed": 0, "verbose": 0}
 STRENGTH = 1.0
@@ -30,23 +31,37 @@ def make_binary_model(run_eagerly=False):
 
 
 class Ink(guidance.Guidance):
-    factor = 1.0
-
     def __init__(self, strength):
         super().__init__()
         self.strength = strength
 
     def log_h(self, expected):
-        ink = ops.sum(expected.data()[..., 1], axis=(1, 2, 3))
-        return self.factor * STRENGTH * self.strength * ink
+        strength = ops.convert_to_tensor(self.strength, "float32")
+        return strength * ops.sum(expected.data()[..., 1], axis=(1, 2, 3))
 
 
 class Target(guidance.Guidance):
     """Reads what it should be given."""
 
+    def __init__(self, name):
+        super().__init__(values={"target": np.full(4, 2.0)}, interval=(0.0, 1.0))
+        self.name = name
+
     def log_h(self, expected, target):
-        ink = ops.sum(expected.data()[..., 1], axis=(1, 2, 3))
-        return -self.scale * ops.square(ink - float(self.values["target"][0]))
+        getattr(self, self.name)
+        return ops.sum(expected.data()[..., 1], axis=(1, 2, 3)) - target
+
+
+class Box:
+    """An object of one's own."""
+
+    def __init__(self, strength):
+        self.strength = strength
+
+
+class Boxed(Ink):
+    def log_h(self, expected):
+        return self.strength.strength * ops.sum(expected.data()[..., 1], axis=(1, 2, 3))
 
 
 def strong(probs):
@@ -91,11 +106,18 @@ def make_layer(value):
     return layer
 
 
+def change_array():
+    made = Ink(np.array(1.5))
+    yield {"guidance": made}
+    made.strength[...] = -1.5
+    yield {"guidance": made}
+
+
 def change_object():
-    made = Ink(1.5)
-    yield {"guidance": made}
-    made.strength = -1.5
-    yield {"guidance": made}
+    box = Box(1.5)
+    yield {"guidance": Boxed(box)}
+    box.strength = -1.5
+    yield {"guidance": Boxed(box)}
 
 
 def change_closure():
@@ -108,15 +130,10 @@ def change_closure():
 
 ARGUMENTS = {
     "attribute": lambda: iter([{"guidance": Ink(1.5)}, {"guidance": Ink(-1.5)}]),
-    "attribute of one object": change_object,
+    "array that was written to": change_array,
+    "object in an attribute": change_object,
     "attribute in a product": lambda: iter(
         [{"guidance": Ink(1.0) * Ink(0.5)}, {"guidance": Ink(1.0) * Ink(-3.0)}]
-    ),
-    "values that a method names": lambda: iter(
-        {"guidance": Target(values={"target": np.full(4, k)})} for k in (2.0, 14.0)
-    ),
-    "scale that a method names": lambda: iter(
-        {"guidance": Target(values={"target": np.full(4, 2.0)}, scale=k)} for k in (0.1, 1.0)
     ),
     "closure": change_closure,
     "functions of one name": lambda: iter({"sampler": Pulled(make_pull(k))} for k in (1.0, -1.0)),
@@ -130,7 +147,7 @@ ARGUMENTS = {
 
 # How programs are told apart is the same wherever they are traced. On PyTorch nothing is.
 traced = pytest.mark.once("tensorflow")
-TRACED = ("attribute of one object", "layers of one config")
+TRACED = ("array that was written to", "layers of one config")
 
 
 @pytest.mark.parametrize("name", everywhere(list(ARGUMENTS), *TRACED, once=traced))
@@ -144,62 +161,118 @@ def test_other_arguments_run_another_program(name):
 
 
 @traced
-@pytest.mark.parametrize("made", [Ink(1.0), strong], ids=["method", "function"])
-def test_a_global_that_is_read_is_read_anew(monkeypatch, made):
+def test_a_function_reads_globals_as_they_are_now(monkeypatch):
     model = make_binary_model()
-    first = draw(model, guidance=made)
+    first = draw(model, guidance=strong)
     monkeypatch.setitem(globals(), "STRENGTH", -2.0)
     np.testing.assert_allclose(
-        draw(model, guidance=made),
-        draw(make_binary_model(run_eagerly=True), guidance=made),
+        draw(model, guidance=strong),
+        draw(make_binary_model(run_eagerly=True), guidance=strong),
         rtol=1e-5,
         atol=1e-5,
     )
-    assert np.abs(first - draw(model, guidance=made)).max() > 0.01
+    assert np.abs(first - draw(model, guidance=strong)).max() > 0.01
 
 
 @traced
-def test_an_attribute_of_the_class_is_read_anew(monkeypatch):
-    model = make_binary_model()
-    first = draw(model, guidance=Ink(1.0))
-    monkeypatch.setattr(Ink, "factor", -2.0)
-    np.testing.assert_allclose(
-        draw(model, guidance=Ink(1.0)),
-        draw(make_binary_model(run_eagerly=True), guidance=Ink(1.0)),
-        1e-5,
-        1e-5,
-    )
-    assert np.abs(first - draw(model, guidance=Ink(1.0))).max() > 0.01
-
-
-@traced
-def test_an_object_that_changed_after_its_call_does_not_stand_in_for_an_equal_one():
-    model, made = make_binary_model(), Ink(1.5)
+def test_an_array_that_was_written_to_does_not_stand_in_for_an_equal_one():
+    model, made = make_binary_model(), Ink(np.array(1.5))
     first = draw(model, guidance=made)
-    made.strength = -1.5
-    np.testing.assert_array_equal(draw(model, guidance=Ink(1.5)), first)
+    made.strength[...] = -1.5
+    again = Ink(np.array(1.5))
+    np.testing.assert_array_equal(draw(model, guidance=again), first)
     # For another batch size, a program is traced anew.
     np.testing.assert_allclose(
-        draw(model, guidance=Ink(1.5), batch_size=2),
-        draw(make_binary_model(run_eagerly=True), guidance=Ink(1.5), batch_size=2),
+        draw(model, guidance=again, batch_size=2),
+        draw(make_binary_model(run_eagerly=True), guidance=again, batch_size=2),
         rtol=1e-5,
         atol=1e-5,
     )
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("name", ["values", "scale", "interval"])
+def test_what_a_program_is_given_anew_cannot_be_read_in_it(name):
+    model, made = make_binary_model(), Target(name)
+    with pytest.raises(AttributeError, match=f"`{name}` of `Target` is not an attribute in a comp"):
+        draw(model, guidance=made)
+    assert getattr(made, name) is not None
 
 
 @traced
 def test_what_is_the_same_is_compiled_once():
-    model = make_binary_model()
-
-    def pull(x):
-        return 0.1 * x
-
-    for _ in range(2):
-        draw(model, guidance=Ink(np.array([0.5, 2.0])[0]))
-        draw(model, sampler=Pulled(pull, start=0.5))
-        draw(model, guidance=guidance.Constraint(strong, 3.0, std=0.5))
+    model, layer = make_binary_model(), make_layer(0.1)
+    for strength in (np.float64(0.5), 0.5):
+        draw(model, guidance=Ink(strength))
+        draw(model, sampler=Pulled(layer, start=0.5))
         model.inpaint(make_data(model.flow, 2), np.zeros(EVENT_SHAPE, bool), 2, **QUIET)
-    assert len(model.programs) == 4
+    assert len(model.programs.kept) == 3
+    draw(model, guidance=guidance.Constraint(strong, 3.0, std=0.5))  # compiled anew in each call
+    draw(model, guidance=strong)
+    assert len(model.programs.kept) == 3
+
+
+class Made:
+    """A program that says what it was made of."""
+
+    def __init__(self, model, *arguments):
+        self.arguments = arguments
+
+
+@pytest.mark.once
+def test_a_program_is_made_once_for_equal_arguments_and_those_used_last_are_kept(monkeypatch):
+    monkeypatch.setattr(programs, "MOST_PROGRAMS", 2)
+    found = Programs(make_binary_model())
+    one, two = found(Made, 1), found(Made, 2)
+    assert found(Made, 1) is one
+    assert found(Made, 3).arguments == (3,)  # in the place of 2
+    assert len(found.kept) == 2
+    assert found(Made, 1) is one
+    assert found(Made, 2) is not two
+
+
+@pytest.mark.once
+def test_a_program_is_made_anew_when_its_argument_or_the_model_has_changed():
+    model, values = make_binary_model(), [np.zeros(2)]
+    found = Programs(model)
+    first = found(Made, values)
+    assert found(Made, [np.zeros(2)]) is first
+    values[0][:] = 1.0
+    assert found(Made, values) is not first
+    kept = found(Made, [np.zeros(2)])
+    assert kept.arguments[0][0].tolist() == [0, 0]
+    model.network.layers[-2].trainable = False
+    assert found(Made, [np.zeros(2)]) is not kept
+    found.clear()
+    assert len(found.kept) == 0
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("argument", [lambda x: x, Box(1.0), [Ink(Box(1.0))]])
+def test_a_program_of_what_may_change_unseen_is_made_for_one_call(argument):
+    found = Programs(make_binary_model())
+    assert found(Made, argument) is not found(Made, argument)
+    assert len(found.kept) == 0
+
+
+CHANGES_OF_A_LAYER = {
+    "trainable": lambda layer: setattr(layer, "trainable", False),
+    "activation": lambda layer: setattr(layer, "activation", keras.activations.tanh),
+    "policy": lambda layer: setattr(layer, "dtype_policy", keras.DTypePolicy("bfloat16")),
+    "LoRA": lambda layer: layer.enable_lora(1),
+}
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("change", CHANGES_OF_A_LAYER.values(), ids=CHANGES_OF_A_LAYER)
+def test_a_program_is_made_anew_when_a_layer_has_changed_and_not_for_its_weights(change):
+    layer = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    found = Programs(make_binary_model())
+    first = found(Made, Pulled(layer))
+    layer.layers[0].set_weights([np.ones((3, 2)), np.ones(2)])
+    assert found(Made, Pulled(layer)) is first
+    change(layer.layers[0])
+    assert found(Made, Pulled(layer)) is not first
 
 
 def make_square_model(run_eagerly=False):
@@ -279,7 +352,7 @@ VERBS = {
     "generate": draw,
     "statistics": lambda model: (
         model.generate(
-            4, 3, guidance=first_one, num_particles=1, return_details=True, **QUIET
+            4, 3, guidance=FirstOne(), num_particles=1, return_details=True, **QUIET
         ).log_likelihood
     ),
     "inpaint": lambda model: (
@@ -289,13 +362,13 @@ VERBS = {
     "code_length": lambda model: model.code_length(X, **QUIET)["transmission"],
     "evaluate": lambda model: np.array(model.evaluate(X, verbose=0)),
     "test_on_batch": lambda model: np.array(model.test_on_batch(X)[0], "float32"),
-    "predict": lambda model: model.predict(X, verbose=0)["transmission"].params,
 }
 FEW = ("generate", "evaluate")
 
 
-def first_one(probs):
-    return ops.log(probs[:, 0, 1] + 1e-3)
+class FirstOne(guidance.Guidance):
+    def likelihood(self, probs):
+        return ops.log(probs[:, 0, 1] + 1e-3)
 
 
 def say(model, names):
@@ -388,18 +461,3 @@ def test_training_and_verbs_within_it_trace_nothing_anew(monkeypatch):
     monkeypatch.setattr(type(model), "predict_params", counted)
     use()
     assert not traces
-
-
-@pytest.mark.once
-def test_an_attribute_may_become_a_value_of_another_kind():
-    """An object and a number are compared, where their keys are of different classes."""
-    model, made = make_binary_model(), Ink(1.5)
-    made.note = object()
-    first = draw(model, guidance=made)
-    made.note = 2.0
-    again = Ink(1.5)
-    again.note = object()
-    np.testing.assert_array_equal(draw(model, guidance=made), first)
-    np.testing.assert_array_equal(draw(model, guidance=again), first)
-    assert key_of(object()) != key_of(2.0)
-    assert key_of([object()]) != key_of([2.0])
