@@ -25,7 +25,7 @@ from keras_bfn.guidance import guiding, particles
 from keras_bfn.guidance.expected import Expected
 from keras_bfn.models.classifier_free import ClassifierFreeGuidance, scales_at
 from keras_bfn.models.generation import Options, room_of, with_trajectory
-from keras_bfn.models.programs import find_times, finish_samples, room_for
+from keras_bfn.models.programs import find_times, finish_samples
 from keras_bfn.samplers import Sampler
 
 
@@ -228,7 +228,7 @@ class Guidance(Immutable):
             kind: Any = guiding.GuidedProgram
             room, setting = room_of(times, details), details
         else:
-            kind, room = particles.ParticleProgram, room_for(len(times) - 1)
+            kind, room = particles.ParticleProgram, room_of(times, details=False)
             setting = check_int("num_particles", num_particles, 1)
             particles.check_particles(sampler)
             for leaf in self.leaves():
@@ -292,6 +292,10 @@ class Combined(Guidance):
         draws = [leaf.num_draws for leaf in self.leaves() if leaf.num_draws is not None]
         self.num_draws = max(draws, default=None)
         self.acts = first.acts or second.acts
+
+    def traced(self, **values):
+        parts = {"first": self.first.traced(), "second": self.second.traced()}
+        return super().traced(**(parts | values))
 
     def known_variables(self, values):
         return self.first.known_variables(values)

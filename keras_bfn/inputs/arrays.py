@@ -182,7 +182,8 @@ def _check_part(flow, event_shape, x, name, allow_missing):
         advice = "If -1 or NaN mark missing values, create the model with allow_missing=True"
         raise ValueError(f"{error}. {advice}") from error
     check_fits(x, standard_dtype(x.dtype.name), name)
-    _check_shape(event_shape, x, name)
+    if event_shape is not None and x.shape[1:] != event_shape:
+        raise _other_shape(event_shape, x, name)
     return x
 
 
@@ -191,16 +192,15 @@ def check_form(flow, event_shape, x):
 
     def check(flow, event_shape, x, name):
         flow.check_dtype(keras.backend.standardize_dtype(x.dtype), name)
-        if tuple(x.shape[1:]) != event_shape:
-            _check_shape(event_shape, x, name)
+        if event_shape is not None and tuple(x.shape[1:]) != event_shape:
+            raise _other_shape(event_shape, x, name)
 
     map_parts(check, flow, event_shape, x, check_names(flow, x))
 
 
-def _check_shape(event_shape, x, name):
-    if event_shape is not None and tuple(x.shape[1:]) != event_shape:
-        expected = f"must have shape (batch, *event_shape) with event_shape={event_shape}"
-        raise mismatch(name, expected, f"shape {tuple(x.shape)}")
+def _other_shape(event_shape, x, name):
+    expected = f"must have shape (batch, *event_shape) with event_shape={event_shape}"
+    return mismatch(name, expected, f"shape {tuple(x.shape)}")
 
 
 def split_condition(inputs):

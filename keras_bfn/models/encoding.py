@@ -8,7 +8,8 @@ from keras_bfn._validation import check_steps, check_verbose, refusal
 from keras_bfn.inputs.arrays import check_data
 from keras_bfn.inputs.conditions import condition_inputs
 from keras_bfn.inputs.missing import fill_missing_variables
-from keras_bfn.models.programs import LoopProgram, find_times, room_for
+from keras_bfn.models.generation import room_of
+from keras_bfn.models.programs import LoopProgram, find_times
 from keras_bfn.samplers.samplers import check_deterministic
 
 
@@ -35,7 +36,7 @@ class EncodingProgram(LoopProgram):
             return (self.outputs(predictions),)
 
         def act(i, states, outputs):
-            return self.step(states, outputs, times[i], times[i + 1], seed)
+            return map_parts(sampler.step, flow, states, outputs, times[i], times[i + 1], seed)
 
         def start(flow, s):
             return sampler.init_from(s / ops.sqrt(flow.schedule.beta(1.0)))
@@ -63,7 +64,7 @@ def encode(model, x, num_steps, sampler, condition, seed, batch_size, verbose):
 
     inputs = {"x": x, "ones": np.ones(num, "float32"), **conditions}
     times = find_times(model, sampler, num_steps, up_to_1=True)[::-1]
-    program = model.programs(EncodingProgram, sampler, room_for(len(times) - 1))
+    program = model.programs(EncodingProgram, sampler, room_of(times, details=False))
     program.set_steps(times)
     outputs = program.run(inputs, batch_size, seed, verbose)
     return order_parts(model.flow, outputs["latents"])

@@ -21,7 +21,7 @@ from keras_bfn._validation import (
 from keras_bfn.inputs.conditions import condition_inputs
 from keras_bfn.inputs.missing import within_lengths
 from keras_bfn.models.classifier_free import check_classifier_free
-from keras_bfn.models.programs import LoopProgram, find_times, finish_samples, room_for
+from keras_bfn.models.programs import STEPS, LoopProgram, find_times, finish_samples
 from keras_bfn.predictions import Prediction, count_unknown
 from keras_bfn.samplers.samplers import check_deterministic
 
@@ -78,7 +78,8 @@ class GenerationProgram(LoopProgram):
     def act(self, inputs, i, carry, predictions, outputs, *shift):
         """Returns what the loop carries after step i."""
         times, seed = ops.copy(self.times), self.model.seed_generator
-        states = self.step(carry["states"], outputs, times[i], times[i + 1], seed, *shift)
+        step, flow, states = self.sampler.step, self.model.flow, carry["states"]
+        states = map_parts(step, flow, states, outputs, times[i], times[i + 1], seed, *shift)
         trajectory = self.record(carry, i, predictions) if self.keeps_trajectory else ()
         return carry | {"states": states, "trajectory": trajectory}
 
@@ -225,7 +226,7 @@ def draw(model, sampler, inputs, classifier_free, options):
 
 def room_of(times, details):
     """Returns a program's `most_steps`; a trajectory has exactly as many predictions as times."""
-    return len(times) - 1 if details else room_for(len(times) - 1)
+    return len(times) - 1 if details else -(-(len(times) - 1) // STEPS) * STEPS
 
 
 def with_trajectory(model, samples, outputs):

@@ -271,11 +271,6 @@ class SamplingProgram(Program):
 
         return map_parts(output, self.model.flow, predictions)
 
-    def step(self, states, outputs, t, t_next, seed, *shift):
-        """Returns the sampler's states after a step, given the output distributions before it."""
-        flow = self.model.flow
-        return map_parts(self.sampler.step, flow, states, outputs, t, t_next, seed, *shift)
-
     def end(self, outputs, seed, inputs):
         """Samples the last output distributions, or takes their modes."""
         x = map_parts(self.sampler.finish, self.model.flow, outputs, seed)
@@ -385,11 +380,6 @@ def round_up(batch_size, model):
     if distribution is not None:
         num_devices = distribution.num_model_replicas
     return -(-batch_size // num_devices) * num_devices
-
-
-def room_for(num_steps):
-    """Returns the `most_steps` of a program for this number of steps."""
-    return -(-num_steps // STEPS) * STEPS
 
 
 def check_batch_size(batch_size, num_examples, num_rows=1):

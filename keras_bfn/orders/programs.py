@@ -12,7 +12,7 @@ from keras_bfn._parts import map_parts, sum_variables
 from keras_bfn._validation import refusal
 from keras_bfn.inputs.conditions import cast_conditions
 from keras_bfn.inputs.missing import all_missing
-from keras_bfn.models.programs import SamplingProgram, find_times, finish_samples, room_for
+from keras_bfn.models.programs import STEPS, SamplingProgram, find_times, finish_samples
 from keras_bfn.models.scoring import ScoringProgram
 from keras_bfn.orders.given import known_inputs
 from keras_bfn.orders.orders import LeftToRight
@@ -142,7 +142,8 @@ class OrderedProgram(SamplingProgram):
             new = self.draw(outputs, group, seed)
             x = map_parts(put_where, drawn, new, x)
             known = map_parts(ops.logical_or, known, drawn)
-            stepped = self.step(states, outputs, plan[i, TIME], plan[i, NEXT], seed)
+            times = plan[i, TIME], plan[i, NEXT]
+            stepped = map_parts(self.sampler.step, model.flow, states, outputs, *times, seed)
             states = keras.tree.map_structure(
                 lambda new, first: ops.where(is_last, first, new), stepped, start
             )
@@ -203,7 +204,7 @@ def draw_in_order(model, sampler, order, inputs, classifier_free, options):
     else:
         times = find_times(model, sampler, options.num_steps)
         plan = plan_calls(order.groups_coded(event_shape), times)
-        room = room_for(len(plan))
+        room = -(-len(plan) // STEPS) * STEPS
         program = model.programs(OrderedProgram, sampler, classifier_free, room, order, in_one_pass)
         program.set_plan(plan)
     outputs = program.run(inputs, options.batch_size, options.seed, options.verbose)

@@ -69,11 +69,12 @@ def step(program, first, inputs, noise=None):
     start = program.start(ops.shape(ones)[0], noise)
     state = keras.tree.map_structure(lambda *either: ops.where(is_first, *either), start, state)
     inputs = inputs | {"ones": ones}
-    s = map_parts(program.sampler.evidence, program.model.flow, state, t)
+    sampler, flow = program.sampler, program.model.flow
+    s = map_parts(sampler.evidence, flow, state, t)
     predictions = program.predict_params(s, t, t_next, inputs)
     outputs = program.outputs(predictions)
     return {
-        "next_state": program.step(state, outputs, t, t_next, noise),
+        "next_state": map_parts(sampler.step, flow, state, outputs, t, t_next, noise),
         "params": map_parts(lambda one: one.params, predictions),
         "x": program.end(outputs, noise, inputs),
     }
