@@ -1,12 +1,15 @@
 """How much code there is, and how far a batch goes through it: `python -m tests.lines`.
 
-Lines of code are lines with a token of Python other than a comment or a docstring. Calls are those
-of functions of the package, lambdas and comprehensions among them, counted by `sys.setprofile` on
-PyTorch, in a `fit` of one batch and a `generate` of one step, after the first of each.
+Lines of code are lines with a token of Python other than a comment or a docstring. The core is what
+the module of `BayesianFlowNetwork` imports at its top level, with what these modules import. Calls
+are those of functions of the package, lambdas and comprehensions among them, counted by
+`sys.setprofile` on PyTorch, in a `fit` of one batch and a `generate` of four steps, after the first
+of each.
 """
 
 import ast
 import collections
+import inspect
 import io
 import os
 import pathlib
@@ -111,6 +114,63 @@ def read_package():
     return {path: (source, ast.parse(source)) for path, source in sources.items()}
 
 
+CORE = "keras_bfn.models.bayesian_flow_network"
+
+
+def modules():
+    """The path of each module of the package, by its name."""
+    paths = PACKAGE.rglob("*.py")
+    named = {path.relative_to(PACKAGE.parent).with_suffix("").parts: path for path in paths}
+    return {".".join(parts).removesuffix(".__init__"): path for parts, path in named.items()}
+
+
+def top_level_imports(tree):
+    """The statements that import when a module is imported, not only for checkers of types."""
+    found, rest = [], list(tree.body)
+    while rest:
+        node = rest.pop()
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            found.append(node)
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            rest += node.orelse
+        elif isinstance(node, (ast.If, ast.Try, ast.With)):
+            rest += node.body + getattr(node, "orelse", [])
+    return found
+
+
+def imported_by(path, known):
+    """The modules that a module imports at its top level, with the packages they are in."""
+    found = set()
+    for node in top_level_imports(ast.parse(path.read_text())):
+        names = [alias.name for alias in node.names]
+        if isinstance(node, ast.ImportFrom):
+            names = [node.module, *(f"{node.module}.{name}" for name in names)]
+        found.update(name for name in names if name in known)
+    packages = {name.rsplit(".", n)[0] for name in found for n in range(1, name.count("."))}
+    return (found | packages) - {"keras_bfn"}
+
+
+def core_modules(start=CORE):
+    """The code lines of each module that one imports, directly or through others, by its name."""
+    known, found, rest = modules(), {}, [start, start.rsplit(".", 1)[0]]
+    while rest:
+        name = rest.pop()
+        if name not in found:
+            found[name] = len(code_lines(known[name].read_text()))
+            rest += imported_by(known[name], known)
+    return found
+
+
+def print_core():
+    found = core_modules()
+    print(f"\ncore: {sum(found.values())} code lines in {len(found)} modules")
+    source = modules()[CORE].read_text()
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.ClassDef) and node.name == "BayesianFlowNetwork":
+            lines = code_lines(source) & set(range(node.lineno, node.end_lineno + 1))
+            print(f"`BayesianFlowNetwork`: {len(lines)} code lines")
+
+
 def print_sizes(files):
     by_package = collections.Counter()
     for path, (source, _) in files.items():
@@ -178,8 +238,11 @@ def print_calls():
     x = np.random.default_rng(0).integers(0, 3, (8, 4))
     verbs = {
         "`fit` of one batch": lambda: model.fit(x, batch_size=8, verbose=0),
-        "`generate` of one step": lambda: model.generate(2, num_steps=1, verbose=0),
+        "`generate` in 4 steps": lambda: model.generate(2, num_steps=4, verbose=0),
     }
+    signature = inspect.signature(keras_bfn.BayesianFlowNetwork.generate)
+    taken, letters = len(signature.parameters) - 1, len(str(signature))
+    print(f"\n`generate`: {taken} arguments, a signature of {letters} letters")
     print("\ncalls on PyTorch, in modules:")
     for name, verb in verbs.items():
         verb()
@@ -189,6 +252,7 @@ def print_calls():
 def main():
     files = read_package()
     print_sizes(files)
+    print_core()
     print_functions(files)
     command = [sys.executable, "-c", "from tests.lines import print_calls; print_calls()"]
     sys.stdout.flush()

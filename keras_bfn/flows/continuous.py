@@ -91,10 +91,10 @@ class NumberFlow(Flow):
             moments = moments.mean, np.sqrt(np.diag(moments.covariance))
         return [ops.convert_to_tensor(x[..., None], "float32") for x in moments]
 
-    def hear(self, s: Tensor, beta: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    def hear(self, s: Tensor, beta: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
         if not isinstance(self.prior, JointNormal):
-            return super().hear(s, beta, mask)
-        s = ops.expand_dims(self.prior.fill_in(ops.squeeze(s, -1), beta, mask), -1)
+            return super().hear(s, beta, observed)
+        s = ops.expand_dims(self.prior.fill_in(ops.squeeze(s, -1), beta, observed), -1)
         return s, self.input_params(s, beta)
 
     def find_prior(self, x: Array, there: Array, per_variable: bool, order: int) -> Array:

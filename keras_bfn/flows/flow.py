@@ -195,21 +195,21 @@ class Flow(Immutable):
             expected = f"must contain {'integers' if self.discrete else 'floats'} for {self!r}"
             raise mismatch(name, expected, f"dtype {dtype}")
 
-    def hear(self, s: Tensor, beta: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    def hear(self, s: Tensor, beta: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
         """Returns evidence and theta when the receiver observes only some variables.
 
         Args:
             s, beta: as in `input_params`.
-            mask: bool, `(batch, *event_shape)`: which variables are observed.
+            observed: bool, `(batch, *event_shape)`: which variables are observed.
 
         Returns:
             The tuple `(s, theta)`. For unobserved variables, `s` is zero and `theta` is that before
             the first message.
         """
-        mask = mask[..., None]
-        s = ops.where(mask, s, 0.0)
+        observed = observed[..., None]
+        s = ops.where(observed, s, 0.0)
         at_first = self.input_params(ops.zeros_like(s), ops.zeros_like(beta))
-        return s, ops.where(mask, self.input_params(s, beta), at_first)
+        return s, ops.where(observed, self.input_params(s, beta), at_first)
 
     def check_event_shape(self, event_shape: Shape) -> None:
         """Raises a `ValueError` if examples cannot have this shape; a `prior` may fix it."""
