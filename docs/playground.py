@@ -35,7 +35,7 @@ def export_steps():
     """Writes the steps of both models, and what the page has to know of them."""
     teacher = keras_bfn.BayesianFlowNetwork.from_preset("bfn_digits_classes")
     student = keras_bfn.BayesianFlowNetwork.from_preset("bfn_digits_student")
-    jump = keras_bfn.samplers.JumpSampler()
+    jump = keras_bfn.distillation.JumpSampler()
     export_step(teacher, "teacher", sampler="sde2", guided=True)
     export_step(student, "student", sampler=jump)
     flow = teacher.flow

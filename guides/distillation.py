@@ -34,7 +34,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import keras_bfn
-from keras_bfn import distillation, recipes, samplers
+from keras_bfn import distillation, recipes
 
 keras.utils.set_random_seed(0)
 teacher = keras_bfn.BayesianFlowNetwork.from_preset("bfn_digits_classes")
@@ -104,7 +104,7 @@ classes = np.arange(50, dtype="int32") % 10
 
 def draw(num_steps, **options):
     condition = {"condition": classes, "guidance_scale": np.full((50, 1), 2.0)}
-    sampler = samplers.JumpSampler(**options)
+    sampler = distillation.JumpSampler(**options)
     return student.generate(50, num_steps, sampler, condition, seed=0, verbose=0)
 
 

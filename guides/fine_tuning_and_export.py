@@ -236,8 +236,8 @@ visualization.plot_samples(outputs["x"].astype("int32"), "exported.png", columns
 
 """
 Every flow, network and sampler of this package can be exported, with conditions, classifier-free
-guidance (`guided=True`) and missing variables. `what="network"` exports the network alone. These
-are the limits:
+guidance (`guided=True`) and missing variables. Without a `sampler`, `export` writes the network
+alone. These are the limits:
 
 - A backend writes only some formats. The error for another format names the backend that writes it:
   `save` the model, then load and export it there.

@@ -2,7 +2,7 @@
 Title: Guidance by any function
 Author: The keras_bfn authors
 Date created: 2026/11/26
-Last modified: 2026/11/28
+Last modified: 2026/12/01
 Description: Guide samples by a classifier, a blurred image, required letters, or a given sum.
 Accelerator: None
 """
@@ -100,6 +100,24 @@ varied:
 guidance_scale = guidance.ClassifierFreeGuidance(lambda t: 1 + t, interval=(0.2, 0.8))
 ```
 
+For another rule, write a subclass with a method `combine`. At each step, it is given the network's
+output with the class, that without it, and the scale at this time. This one limits the difference:
+"""
+
+
+class Limited(guidance.ClassifierFreeGuidance):
+    def combine(self, params, without, scale):
+        change = ops.clip(params - without, -0.5, 0.5)
+        return without + keras_bfn.flows.expand(scale, params) * change
+
+
+by_rule = conditional.generate(
+    40, 40, "sde2", condition=classes, guidance_scale=Limited(1.5), seed=0, verbose=0
+)
+read = classifier.predict(by_rule.astype("float32"), verbose=0).argmax(axis=-1)
+print(f"By a rule of our own, classified as the class: {(read == classes).mean():.0%}")
+
+"""
 All other guidance is passed as `guidance=`: a plain function, or an object with its own `scale` and
 `interval`, such as `ClassifierGuidance`. It can be combined with classifier-free guidance.
 
@@ -171,7 +189,7 @@ for name, one_side in (("deblurred", neighbours), ("enlarged", halves)):
     visualization.plot_samples(rows.reshape(-1, 8, 8, 1), f"{name}.png", columns=2 + num_copies)
 
 """
-Inpainting is guidance, too: L is 1 if the known variables equal their given values, otherwise 0.
+Inpainting is guidance, too: L is 1 if the known variables have their known values, otherwise 0.
 Messages about the known variables are sampled given these values, and h is approximated by the
 probability of the values under the output distribution.
 """
@@ -214,6 +232,28 @@ for letter, likelihood in (
 ):
     for text in texts.generate_text(2, guidance=likelihood, **options):
         print(f"{text.count(letter):>3} {letter}: {text[:100]}")
+
+"""
+A program with a plain function, such as `avoid_e`, `Guidance(avoid_e)` or `Constraint(count_z, 5)`,
+is compiled anew in each call of `generate`, because what the function reads may have changed. For
+many calls, write a subclass of `Guidance` with a method `likelihood` instead. Its program is
+compiled once, and reused for guidances with equal attributes, whatever their `scale`, `interval`
+and `values`:
+"""
+
+
+class Avoids(guidance.Guidance):
+    def __init__(self, letter, **options):
+        super().__init__(**options)
+        self.letter = letter
+
+    def likelihood(self, probs):
+        return ops.sum(ops.log(1.0 - 0.999 * probs[:, :, self.letter]), axis=1)
+
+
+for scale in (0.1, 0.5, 1.0):
+    (text,) = texts.generate_text(1, guidance=Avoids(e, scale=scale), **options)
+    print(f"scale {scale}: {text.count('e')} e in {text[:80]}")
 
 """
 ## A row of a table

@@ -2,7 +2,7 @@
 Title: In any order
 Author: The keras_bfn authors
 Date created: 2026/11/28
-Last modified: 2026/11/28
+Last modified: 2026/12/01
 Description: One network transmits variables in any order, and conditions on any subset.
 Accelerator: None
 """
@@ -10,29 +10,33 @@ Accelerator: None
 """
 ## Introduction
 
-In this guide we train one model of text and one of digits with their labels. Each can transmit its
-variables together or in random order, and can condition on any subset of them. The text model can
-also transmit letters from left to right. We compare the costs, continue text, fill in gaps, and
-compress and complete digits (`digits_in_any_order.png`).
+`keras_bfn.BayesianFlowNetwork` is the paper's model: it sends all variables of an example together.
+Its subclass `keras_bfn.AnyOrderNetwork` gives each variable its own time. Then variables can be
+sent in any order, and the model can condition on any subset of them. It trains, evaluates, saves
+and exports in the same way.
 
-A Bayesian Flow Network usually sends all variables of an example together: at each time, all
-messages have the same accuracy. The theory does not require this. Let each variable i have its own
-time t_i, and let the times rise from 0 to 1 along any path. Each step of the path then costs
+In this guide we train one such model of text, and one of digits with their labels. We compare the
+costs of several orders, continue text, fill in gaps, and compress and complete digits
+(`digits_in_any_order.png`).
+
+At each time, all messages of the paper's model have the same accuracy. The theory does not require
+this. Let each variable i have its own time t_i, and let the times rise from 0 to 1 along any path.
+Each step of the path then costs
 
 $$\\sum_i \\tfrac{c}{2}\\, \\beta'(t_i)\\, |e(x_i) - \\hat e_i|^2\\, dt_i,$$
 
 where $\\beta(t)$ is the total accuracy of the messages at time t, c a constant of the data type,
 $e(x_i)$ the embedding that messages are about, and $\\hat e_i$ its mean under the output
-distribution. A variable is either *sent*, by messages, or *coded*, directly (in the API: `told`): a
-coded variable costs -log p(x) under the output distribution, and its time jumps from 0 to 1. With
-exact posteriors, each path, with its reconstruction, costs the joint entropy, by the chain rule. It
-costs more if variables that are still dependent are coded in one step.
+distribution. A variable is either sent by messages, or *coded directly*: then it costs -log p(x)
+under the output distribution, and its time jumps from 0 to 1. With exact posteriors, each path,
+with its reconstruction, costs the joint entropy, by the chain rule. It costs more if variables that
+are still dependent are coded in one step.
 
 So one network can be
 
 - a Bayesian flow, if all variables are sent together;
-- an autoregressive model, if each variable is coded given those before it;
-- a masked diffusion model, if variables are coded in random order;
+- an autoregressive model, if each variable is coded directly, given those before it;
+- a masked diffusion model, if variables are coded directly in random order;
 - an imputer, if some variables are given and the rest are sampled.
 
 The guide needs `scikit-learn`, `matplotlib` and `constriction`, and takes minutes on a CPU.
@@ -57,13 +61,14 @@ from keras_bfn import datasets, flows, networks, orders
 """
 ## Text
 
-`times="variables"` gives each letter its own time. In training, each window of 64 letters is in one
-of several states; `orders` sets the fraction of windows in each (0 for states not in the dict):
+With `times="variables"`, the network takes a time for each letter. In training, each window of 64
+letters is in one of several states; `states` sets the fraction of windows in each (0 for states not
+in the dict):
 
 - `"together"`: all letters have the same time t, as in the paper;
 - `"given"`: some letters are known, and the others have the same time t;
-- `"random"`: a random fraction of the letters is known, and the others are coded;
-- `"left_to_right"`: each letter is coded given those before it.
+- `"random"`: a random fraction of the letters is known, and the others are coded directly;
+- `"left_to_right"`: each letter is coded directly, given those before it.
 
 The last state needs a network with `causal=True`, which has a second mode with the same weights:
 each position sees only those before it, so that one call predicts all letters of a window.
@@ -81,11 +86,10 @@ flow = flows.fit_prior(flows.DiscreteFlow(27, beta_1=0.75), train.tokens[None])
 network = networks.Transformer(  # num_heads=0: only convolutions, no attention
     flow, LENGTH, width=96, num_layers=3, num_heads=0, times="variables", causal=True
 )
-model = keras_bfn.BayesianFlowNetwork(
+model = keras_bfn.AnyOrderNetwork(
     flow,
     network,
-    times="variables",
-    orders={"together": 0.25, "random": 0.25, "left_to_right": 0.5},
+    states={"together": 0.25, "random": 0.25, "left_to_right": 0.5},
     tokenizer=letters,
     seed=0,
 )
@@ -98,7 +102,8 @@ model.fit(train, verbose=2)
 
 `code_length` takes an `order`: a name, an object of `keras_bfn.orders`, or an array with the group
 number of each variable. From left to right, one call in causal mode scores all letters. Otherwise,
-each of `num_repeats` calls scores a random step: a coded group, or one time t of a group sent.
+each of `num_repeats` calls scores a random step: a group that is coded directly, or one time t of a
+group that is sent by messages. In random order, each call draws another order.
 """
 
 
@@ -122,9 +127,9 @@ random order, although training did not include it.
 
 ## Generating and filling in
 
-`generate` takes the same orders. `num_steps` is the number of messages if letters are sent; coded
-letters take none. From left to right, the network caches its computations for earlier positions, so
-that all letters together take as long as one or two calls on whole windows.
+`generate` takes the same orders. `num_steps` is the number of messages about letters that are sent
+by messages. From left to right, the network caches its computations for earlier positions, so that
+all letters together take as long as one or two calls on whole windows.
 """
 
 for order in ("together", "random", "left_to_right"):
@@ -134,7 +139,7 @@ for order in ("together", "random", "left_to_right"):
 """
 Known letters can be anywhere: in `given=`, -1 marks the letters to sample. With `"together"`, known
 letters stand beside letters with 0 < t < 1. Only the state `"given"` trains such inputs. This
-model's `orders` lack it, so the texts may be worse. `continue_text` continues a text to any length.
+model's `states` lack it, so the texts may be worse. `continue_text` continues a text to any length.
 """
 
 given = np.full((2, LENGTH), -1)
@@ -151,8 +156,8 @@ print(
 ## Digits and their labels
 
 A dict of data can be transmitted in any order, too: first the label and then the image, or the
-other way round. We treat the five grey levels as unordered classes, which can always be coded.
-(Levels of a `DiscretizedFlow` can be coded only with `prediction="data"`.) Without `orders`, half
+other way round. We treat the five grey levels as unordered classes, which can always be coded
+directly. (Levels of a `DiscretizedFlow` can only with `prediction="data"`.) Without `states`, half
 of the digits are `"together"` in training, a quarter `"given"`, and a quarter `"random"`.
 """
 
@@ -170,7 +175,7 @@ keras.utils.set_random_seed(0)
 network = networks.MultiPart(
     flow, {"image": (8, 8, 1), "label": ()}, width=128, mixer="mlp", times="variables", dropout=0.1
 )
-digit_model = keras_bfn.BayesianFlowNetwork(flow, network, times="variables", seed=0)
+digit_model = keras_bfn.AnyOrderNetwork(flow, network, seed=0)
 STEPS = 60 * 1500 // 50
 rate = keras.optimizers.schedules.CosineDecay(0.0, STEPS - 90, warmup_target=2e-3, warmup_steps=90)
 digit_model.compile(
@@ -179,15 +184,15 @@ digit_model.compile(
 digit_model.fit(known_digits, batch_size=50, epochs=60, verbose=0)
 
 
-def nats_of_digits(order, given=None):
+def nats_of_digits(order, known=None):
     nats = digit_model.code_length(
-        new_digits, num_repeats=8, order=order, given=given, seed=0, verbose=0
+        new_digits, num_repeats=8, order=order, known=known, seed=0, verbose=0
     )
     return (nats["transmission"] + nats["reconstruction"]).mean()
 
 
-image_first = orders.Groups({"image": 0, "label": 1}, told=[False, True])
-label_first = orders.Groups({"label": 0, "image": 1}, told=[True, False])
+image_first = orders.Groups({"image": 0, "label": 1}, coded_directly=[False, True])
+label_first = orders.Groups({"label": 0, "image": 1}, coded_directly=[True, False])
 for name, order in {
     "together": "together",
     "coded in random order": "random",
@@ -195,7 +200,7 @@ for name, order in {
     "image sent, label coded": image_first,
 }.items():
     print(f"{name:<24} {nats_of_digits(order):6.2f} nats")
-print(f"{'label, given the image':<24} {nats_of_digits('together', given=['image']):6.2f} nats")
+print(f"{'label, given the image':<24} {nats_of_digits('together', known=['image']):6.2f} nats")
 
 """
 In any order, the codec's file is about as large as the code length for its `num_steps` (20).
@@ -241,10 +246,11 @@ print(f"{100 * np.mean(read['label'] == new_digits['label']):.1f}% of the sample
 """
 ## Summary
 
-- Pass `times="variables"` to the model and to the network to give each variable its own time.
+- `AnyOrderNetwork` gives each variable its own time. Its network needs `times="variables"`.
 - Pass `order=` to `code_length`, `generate`, `inpaint` and `codec.Codec`.
-- Pass known data to `generate`, or the names of known parts to `code_length`, as `given=`.
+- Pass known data to `generate` as `given=`, and to `code_length` a mask, or the names of parts, as
+  `known=`.
 - Measure which order is best: the text above costs least from left to right.
-- Numbers of a `ContinuousFlow` can be given, or sent in any order, but not coded: to code an exact
+- Numbers of a `ContinuousFlow` can be given, or sent in any order, but not coded directly: an exact
   real number would cost infinitely many nats.
 """

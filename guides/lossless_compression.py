@@ -123,7 +123,7 @@ classes: pass the same `condition` to `compress` and to `decompress`.
 
 ## Orders
 
-A model with `times="variables"` can also code variables in another `order` (see [In any
+An `AnyOrderNetwork` can also code variables in another `order` (see [In any
 order](in_any_order.py)). Each group of variables is coded given the groups before it: by messages,
 with bits-back coding, or directly with the output distribution. An order may have groups of both
 kinds. The file is as long as `code_length` predicts for that order and `num_steps`. If all groups

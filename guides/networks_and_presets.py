@@ -140,7 +140,7 @@ Missing variables are -1 in integers and NaN in numbers. A model with `allow_mis
 messages about them, and they cost nothing. A network with a `"mask"` input, such as
 `Transformer(..., masked=True)`, also knows which variables are missing. To train on sequences of
 different lengths, fill the end of the shorter ones with -1; `generate(..., lengths=...)` samples
-sequences of given lengths. `inpaint` without a mask fills in the missing variables. A
+sequences of given lengths. `inpaint` without `known` fills in the missing variables. A
 `sample_weight` with the shape of the data weights each variable.
 
 ## The paper's models

@@ -88,7 +88,7 @@ below scores the parameters given the observation; `num_repeats` makes the score
 ```python
 from keras_bfn import orders
 
-order = orders.Groups({"observation": 0, "parameters": 1}, told=False)
+order = orders.Groups({"observation": 0, "parameters": 1}, coded_directly=False)
 model.compile(recipes.adamw(4000, peak_rate=2e-3), order=order, num_repeats=10)
 stop = keras.callbacks.EarlyStopping(
     "val_parameters_nats_per_example", patience=40, restore_best_weights=True
@@ -146,14 +146,14 @@ Simulations may contain NaN, too, where a simulator failed. Missing values do no
 
 ## Densities
 
-`log_prob` estimates a lower bound of a log density, in nats. Given the observations, the density is
-that of the posterior at the true parameters. Given the parameters, it is that of the likelihood at
-the observations. Densities depend on the units of the data.
+`log_likelihood` estimates a lower bound of a log density, in nats. If the observations are `known`,
+the density is that of the posterior at the true parameters. If the parameters are, it is that of
+the likelihood at the observations. Densities depend on the units of the data.
 """
 
-for given in ("observation", "parameters"):
-    nats = model.log_prob(held_out, given=[given], num_repeats=50, seed=0)
-    print(f"given the {given}: {nats.mean():.2f} nats")
+for known in ("observation", "parameters"):
+    nats = model.log_likelihood(held_out, known=[known], num_repeats=50, seed=0)
+    print(f"given the {known}: {nats.mean():.2f} nats")
 
 """
 ## Calibration
@@ -239,7 +239,7 @@ samples = model.sample(1000, given={"x": observed})  # in BayesFlow: conditions=
 
 - `simulation.make_model(simulations, bounds)`, then `compile` and `fit`, as for any Keras model.
 - `sample(num, given=...)`: posterior, likelihood, predictions, missing observations.
-- `log_prob(x, given=...)`: a lower bound of a log-density, in nats.
+- `log_likelihood(x, known=...)`: a lower bound of a log density, in nats.
 - Ranks of true parameters show whether posteriors are calibrated.
 
 [The results](../benchmarks/results/inference.md) compare samples with reference

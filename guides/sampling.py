@@ -2,7 +2,7 @@
 Title: Sampling in few steps, by class, and around known parts
 Author: The keras_bfn authors
 Date created: 2026/11/24
-Last modified: 2026/11/28
+Last modified: 2026/12/01
 Description: Samplers and their options, guidance, inpainting, forecasts, with pictures of each.
 Accelerator: None
 """
@@ -25,7 +25,6 @@ import os
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
-import keras
 import numpy as np
 from keras import ops
 from sklearn.datasets import load_digits
@@ -157,31 +156,28 @@ visualization.plot_samples(rows.reshape(-1, *x.shape[1:]), "completed.png", colu
 print("Particles that counted, on average:", result.effective_sample_size.mean().round(1))
 
 """
-A forecast is the completion of a series whose past is known. `forecast` takes a past of any length
-and continues it to any horizon, window by window. Each window starts with the end of the series so
-far, and the rest is sampled. Every window after the first adds `stride` steps. Many continuations
-of one series are samples of its future, and `plot_forecast` draws their quantiles as bands.
+## Forecasts
 
-We train a model on windows of 24 steps of a sine with a random phase, and extend the first 16 steps
-of one window by 60. With `times="variables"` the model by default learns to condition on known
-variables (see [In any order](in_any_order.py)), so this needs no particles.
+`keras_bfn.series` trains one model on windows of many series, whose past is the condition. The
+model samples their future, in the units of each series, to any horizon: beyond that of training,
+block by block. Many paths of one series are samples of its future, and `plot_forecast` draws their
+quantiles as bands. Here the series are noisy sines, and we extend one of them by two blocks.
 """
 
 rng = np.random.default_rng(0)
-waves = 0.8 * np.sin(np.arange(24)[:, None] / 3 + rng.uniform(0, 2 * np.pi, (2000, 1, 1)))
-flow = keras_bfn.flows.ContinuousFlow(sigma_1=0.05)
-network = keras_bfn.networks.MLP(flow, (24, 1), width=128, times="variables")
-series_model = keras_bfn.BayesianFlowNetwork(flow, network, times="variables", seed=0)
-series_model.compile(keras.optimizers.AdamW(2e-3))
-series_model.fit(waves, epochs=30, batch_size=50, verbose=0)
+waves = np.sin(np.arange(96) / 3 + rng.uniform(0, 2 * np.pi, (100, 1)))
+waves += 0.1 * rng.normal(size=waves.shape)
+series_model = keras_bfn.series.make_model(waves, horizon=24, season=19, width=64, seed=0)
+series_model.compile(keras_bfn.recipes.adamw(num_steps=600, peak_rate=2e-3))
+series_model.fit(series_model.windows(waves, 4000, seed=0), epochs=15, batch_size=100, verbose=0)
 
-past = np.repeat(waves[:1, :16], 64, axis=0)
-future = series_model.forecast(past, 60, num_steps=50, stride=12, seed=0, verbose=0)
-continued = np.concatenate([past, future], axis=1)
-visualization.plot_forecast(continued, "forecast.png", np.arange(76)[:, None] < 16)
+paths = series_model.sample_paths(waves[:1], num_paths=64, horizon=48, seed=0)[0]
+continued = np.concatenate([np.repeat(waves[:1], 64, axis=0), paths], axis=1)
+visualization.plot_forecast(continued, "forecast.png", np.arange(144) < 96)
 
 """
-`examples/forecast.py` forecasts temperatures and compares the result with the exact forecast.
+`examples/forecast.py` instead completes windows of temperatures by an `AnyOrderNetwork` ([in any
+order](in_any_order.py)), and compares the result with the exact forecast.
 
 ## Pictures of the process
 

@@ -77,9 +77,10 @@ number of parts. With `mixer="mlp"`, dense blocks take all variables together as
 `"transformer"`, the default, each variable is a token that attends to the others; images are cut
 into patches.
 
-`times="variables"` gives each variable its own time. In training, half of the examples have one
-time for all variables, as usual. In the other half, some variables or whole parts are given: they
-are known exactly and cost nothing. From these, the network learns to predict the rest.
+`AnyOrderNetwork`, with a network that takes `times="variables"`, gives each variable its own time.
+In training, half of the examples have one time for all variables, as in the paper. In the other
+half, some variables or whole parts are given: they are known exactly and cost nothing. From these,
+the network learns to predict the rest.
 
 ## Weights of the parts
 
@@ -102,7 +103,7 @@ def train_model(epochs, loss_weights=None):
     network = networks.MultiPart(
         flow, shapes, width=64, num_blocks=2, mixer="mlp", times="variables"
     )
-    model = keras_bfn.BayesianFlowNetwork(flow, network, times="variables", seed=0)
+    model = keras_bfn.AnyOrderNetwork(flow, network, seed=0)
     optimizer = keras.optimizers.AdamW(5e-3, use_ema=True, ema_momentum=0.98)
     model.compile(optimizer, loss_weights=loss_weights, num_repeats=50)
     model.fit(train, epochs=epochs, batch_size=220, verbose=0)
@@ -145,21 +146,21 @@ figure.savefig("flowers.png")
 
 """
 A part need not be known entirely. In `given=`, NaN (or -1 in integers) marks unknown variables.
-`inpaint` instead takes a mask for each part, or True for a whole part, and samples the rest. Here
-the species and the length of the sepals are known.
+`inpaint` instead takes `known=`, a mask for each part, or True for a whole part, and samples the
+rest. Here the species and the length of the sepals are known.
 
-`inpaint` works with any model. With `times="shared"`, the model's default, known variables are sent
-step by step, like the others. The first steps then have only noisy messages about them, and the
-completions are approximate; a larger `num_particles` corrects this.
+`inpaint` works with any model. In a `BayesianFlowNetwork`, known variables are sent step by step,
+like the others. The first steps then have only noisy messages about them, and the completions are
+approximate; a larger `num_particles` corrects this.
 """
 
-mask = {"species": True, "lengths": np.array([True, False])}
+known = {"species": True, "lengths": np.array([True, False])}
 for k, name in enumerate(iris.target_names):
     asked = {
         "species": np.full(100, k, "int32"),
         "lengths": np.tile(np.array([[5.8, 1.0]], "float32"), (100, 1)),  # 1.0 is ignored
     }
-    found = model.inpaint(asked, mask, 20, seed=0, verbose=0)
+    found = model.inpaint(asked, known, 20, seed=0, verbose=0)
     length, width = found["lengths"][:, 1], found["width"]
     print(
         f"{name} with sepals of 5.8 cm: petals {length.mean():.1f} +- {length.std():.1f} cm long, "
@@ -169,21 +170,21 @@ for k, name in enumerate(iris.target_names):
 """
 ## How much the parts say about each other
 
-`code_length` returns the cost of each part. With `given=`, some parts are known, and it returns the
-cost of the others. The difference from their cost without `given=` is the information that the
-known parts give about them.
+`code_length` returns the cost of each part. With `known=`, which names parts, it returns the cost
+of the others. The difference from their cost without `known=` is the information that the known
+parts give about them.
 """
 
 
-def show_cost(*given):
-    nats = model.code_length(test, num_repeats=50, given=given, batch_size=40, seed=0, verbose=0)
+def show_cost(*known):
+    nats = model.code_length(test, num_repeats=50, known=known, batch_size=40, seed=0, verbose=0)
     costs = {name: sum(part.values()).mean() for name, part in nats["parts"].items()}
     parts = ", ".join(f"{name} {cost:.2f}" for name, cost in costs.items())
-    print(f"given {list(given)}: {sum(costs.values()):.2f} nats ({parts})")
+    print(f"given {list(known)}: {sum(costs.values()):.2f} nats ({parts})")
 
 
-for given in ([], ["species"], ["lengths"], ["width", "lengths"], ["species", "width"]):
-    show_cost(*given)
+for known in ([], ["species"], ["lengths"], ["width", "lengths"], ["species", "width"]):
+    show_cost(*known)
 
 """
 The lengths are real numbers, so their cost is minus the logarithm of a density per centimetre. In

@@ -115,5 +115,6 @@ Random numbers differ between backends: a seed gives the same noise only on the 
   smaller `batch_size` of `generate`.
 
 `generate` compiles one program for each batch size and sampler, and reuses it for any number of
-steps. Keep the batch size and the sampler the same from call to call.
+steps. Keep the batch size and the sampler the same from call to call. A plain function as
+`guidance` is compiled anew in each call; a [subclass of `Guidance`](guidance.py) is not.
 """

@@ -203,7 +203,7 @@ cells, and generates a value in every row.
 ## Outliers
 
 `log_likelihood` estimates a lower bound of each row's log likelihood, in nats (no bound if cells
-are missing), or with `given=["hue"]` that of its other cells. Each mapped number, from -4 to 4, is
+are missing), or with `known=["hue"]` that of its other cells. Each mapped number, from -4 to 4, is
 sent as its quarter, whose log density counts: it may be positive. Rows are unlikely if a value is
 unusual, or if usual values do not go together: we replace one cell of each by that of another row.
 """

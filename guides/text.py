@@ -205,7 +205,7 @@ print(*texts, sep="\n")
 
 """
 The known letters may be anywhere. Here a word stands in the middle, and `inpaint` writes text
-around it. The mask marks the known letters.
+around it. `known` marks the known letters.
 """
 
 x, known = np.zeros((3, LENGTH), "int32"), np.zeros(LENGTH, bool)
@@ -235,8 +235,8 @@ words of its samples are known, and their n-gram bits (both by the validation te
 `Transformer(..., masked=True)` with it: see [the tour](../docs/tour.md#text). To generate texts
 with or without certain letters, see [guidance](guidance.py).
 
-`examples/molecules.py` trains on SMILES, whose syntax is strict. For such short strings, use
-`causal=True`, `times="variables"` (see [in any order](in_any_order.py)) and
+`examples/molecules.py` trains on SMILES, whose syntax is strict. For such short strings, use an
+`AnyOrderNetwork` with a causal network (see [in any order](in_any_order.py)) and
 `order="left_to_right"`. The tokenizer of this example, `Symbols.fit(texts, pattern)`, has a token
 for each distinct match of a regular expression, and one that ends a text.
 """

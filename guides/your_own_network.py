@@ -58,13 +58,14 @@ A network is called with a dict, and returns a tensor:
 | `"t"` | `(batch,)` | the time, from 0 (before any message) to 1 (after the last) |
 | `"condition"` | `(batch, ...)` | the condition of the example, if the model has one |
 | `"mask"` | `(batch, *event_shape)`, bool | false for missing variables; optional |
+| `"t_next"` | `(batch,)` | the time after the next message; optional |
 | returned | `(batch, *event_shape, flow.output_size)` | parameters of the output distribution |
 
 Here theta holds the probabilities of 4 classes for each of 6 letters, and the network returns 4
 logits for each. Each flow documents its own parameters: for a `keras_bfn.flows.DiscretizedFlow`,
 theta is a mean, and the network returns the mean and log standard deviation of the noise, or, with
 `prediction="data"`, of the data. For [several kinds](several_kinds.py), the flow, theta and the
-output are dicts. With `times="variables"` ([in any order](in_any_order.py)), `"t"` has the shape of
+output are dicts. In an `AnyOrderNetwork` ([in any order](in_any_order.py)), `"t"` has the shape of
 the data. If `call` has an argument `training`, it is true during `fit`.
 
 ## A functional model

@@ -15,7 +15,7 @@ SAMPLERS = {
     faults.OfFirstOrder: ({"start": 0.05}, 2, "a power of -0.9|a power of -1.0"),
     faults.CanBeChanged: ({}, None, "must be immutable, but its `noise` can be set"),
     faults.ForgetsTheGain: ({}, None, "must have the variance of messages about data.* 3.0"),
-    faults.TakesOneStepMore: ({}, None, r"times for 1 steps must have shape \(2,\). It.*3"),
+    faults.TakesOneStepMore: ({}, None, r"times for 2 steps must have 2 \+ 1 times.*\(4,\)"),
     faults.EndsEarly: ({}, None, r"must rise from start=0.0 to 1. They are \[0.0, 0.89"),
     faults.StartsWithoutEvidence: ({"start": 0.3}, None, "must have the variance of messages"),
     faults.IsOfClasses: ({}, None, "must have the variance of messages about data.* 1.0"),
