@@ -1,7 +1,6 @@
 """The state of a model in training, as arrays, and the way back to it."""
 
 import keras
-import numpy as np
 from keras import ops
 
 
@@ -12,21 +11,6 @@ def variables_of(model):
 def state_of(model):
     """All that training changes, as arrays."""
     return [ops.convert_to_numpy(variable).copy() for variable in variables_of(model)]
-
-
-def is_in(states, model, of_training):
-    """Whether the model's state is one of these; in training, whatever the next step drew."""
-    drawn = {id(v) for v in model.variables} - {id(v) for v in model.weights}
-    counted = [not of_training or id(v) not in drawn for v in variables_of(model)]
-    found = state_of(model)
-    return any(
-        all(
-            np.array_equal(*both)
-            for both, counts in zip(zip(found, state, strict=True), counted, strict=True)
-            if counts
-        )
-        for state in states
-    )
 
 
 def renewable(model):
@@ -43,12 +27,12 @@ def renewable(model):
     return renew
 
 
-class NotesStates(keras.callbacks.Callback):
-    """Notes the state of the model before the first step and after each."""
+class NotesWeights(keras.callbacks.Callback):
+    """Notes the weights of the model before the first step and after each."""
 
     def __init__(self):
         super().__init__()
-        self.states = []
+        self.weights = []
 
     def on_train_begin(self, logs=None):
         self.on_train_batch_end(-1)
@@ -56,4 +40,4 @@ class NotesStates(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         if hasattr(self.model, "jax_state_sync"):
             self.model.jax_state_sync()
-        self.states.append(state_of(self.model))
+        self.weights.append(self.model.get_weights())
