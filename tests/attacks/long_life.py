@@ -165,7 +165,7 @@ def run(num):
         model = layer if name == "keras_predict" else models[0]
         changed = changes(lambda call=call, model=model: call(model, rng))
         slope, at_half, at_end = live(model, call, times, compiled, rng)
-        programs = len(models[0].programs)
+        programs = len(models[0].programs.kept)
         print(f"{name:<14}{times:>8}{slope:>12.2f}{at_half:>10}{at_end:>12}{programs:>10}", end="")
         print(f"  {', '.join(changed) or 'nothing'}", flush=True)
         bad[f"{name}: compiled in the second half"] = max(0, at_end - at_half)

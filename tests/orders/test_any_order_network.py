@@ -5,7 +5,7 @@ import pytest
 
 import keras_bfn
 from keras_bfn import Prediction
-from keras_bfn.flows import ContinuousFlow, DiscreteFlow
+from keras_bfn.flows import DiscreteFlow
 from keras_bfn.losses import ContinuousTimeLoss
 from keras_bfn.networks import MLP
 from keras_bfn.orders import states
@@ -54,19 +54,6 @@ def test_a_network_with_times_of_variables_is_for_this_class_alone():
         keras_bfn.BayesianFlowNetwork(FLOW, own)
     with pytest.raises(ValueError, match=r"must take 't' of shape \(4,\) for each example"):
         keras_bfn.AnyOrderNetwork(FLOW, shared)
-
-
-def test_only_this_class_takes_an_order_and_what_is_known():
-    model, x = (
-        keras_bfn.BayesianFlowNetwork(ContinuousFlow(0.1), MLP(ContinuousFlow(0.1), (4,), 8, 1)),
-        S[:, :, 0],
-    )
-    for wrong in ({"order": "random"}, {"known": np.ones(4, bool)}):
-        with pytest.raises(TypeError, match="unexpected keyword"):
-            model.code_length(x, **wrong)
-    for wrong in ({"order": "random"}, {"given": x}):
-        with pytest.raises(TypeError, match="unexpected keyword"):
-            model.generate(2, 2, **wrong)
 
 
 def test_costs_of_parts_are_those_of_the_variables_that_are_sent():
