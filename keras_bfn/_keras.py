@@ -21,18 +21,17 @@ are in other files:
 | `flows/priors.py`, `marginals` | on TensorFlow, outputs of `ops.scan` get the carry's shape |
 | `flows/flow.py`, `RESERVED` | a dict with these names is taken for a saved object |
 | `models/averaging.py`, `_model_variables_moving_average` | averages have no public name |
-| `models/bayesian_flow_network.py`, `build_for` | `fit` builds in an epoch that counts |
+| `models/building.py`, `build_for` | `fit` builds in an epoch that counts |
 | `models/bayesian_flow_network.py`, `programs` | models in a dict are tracked as layers |
-| `_sameness.py`, `is_stale` | compiled functions outlast changes of a model's layers |
-| `inference/program.py`, `predict_params` | on TensorFlow, constants are folded into biases |
+| `models/programs.py`, `is_stale` | compiled functions outlast changes of a model's layers |
+| `models/programs.py`, `predict_params` | on TensorFlow, constants are folded into biases |
 | `inputs/arrays.py`, `check_training_data` | weights of data without targets are dropped |
-| `predictions.py`, `call` | on JAX, inner layers do not receive `training` |
-| `inference/scoring.py`, `score` | as for `order_parts` |
+| `models/bayesian_flow_network.py`, `ask` | on JAX, inner layers do not receive `training` |
+| `models/scoring.py`, `run` | as for `order_parts` |
 | `models/bayesian_flow_network.py`, `compute_loss` | on JAX, no metrics in `call` (#21639) |
-| `models/bayesian_flow_network.py`, `get_compile_config` | what `"auto"` resolved to is saved |
+| `models/trainer.py`, `get_compile_config` | what `"auto"` resolved to is saved |
 | `networks/image_levels.py`, `repeat` | `UpSampling1D` supports channels last only |
-| `_interrupts.py`, `whole_steps` | interrupted steps and averages are left incomplete |
-| `_interrupts.py`, `WholeSteps` | on JAX, a call that fails loses the weights |
+| `_backend/weights.py`, `KeepsWeights` | on JAX, a call that fails loses the weights |
 | `presets/folder.py`, `make_uncompiled` | a config compiles its model |
 | `presets/folder.py`, `save_weights` | the optimizer's state is saved, too (tensorflow#91498) |
 
@@ -51,6 +50,7 @@ from keras_bfn._backend.gradients import recompute
 from keras_bfn._backend.processes import process_of
 from keras_bfn._parts import map_parts
 from keras_bfn._random import start_from
+from keras_bfn._validation import refusal
 
 # The steps of JAX take the optimizer's variables of all weights that train.
 STEPS_TAKE_ALL = keras.backend.backend() == "jax"
@@ -147,6 +147,11 @@ def build_network(network, inputs):
         inputs = keras.tree.map_structure(
             lambda x: ops.zeros((1, *x.shape[1:]), dtype=x.dtype), inputs
         )
+        try:
+            return network(inputs)
+        except (TypeError, ValueError) as error:
+            expected = "must be a `Sequential` whose first layer takes the dict of 'theta' and 't'"
+            raise refusal("network", expected, network) from error
     return network(inputs)
 
 

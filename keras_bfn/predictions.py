@@ -155,7 +155,7 @@ def _symbolic_inputs(network, names):
     leaves = keras.tree.flatten(inputs)
     if not leaves or not all(isinstance(leaf, keras.KerasTensor) for leaf in leaves):
         return None
-    inputs = network.input
+    inputs = network.inputs[0] if isinstance(network, keras.Sequential) else network.input
     found = set(inputs) if isinstance(inputs, dict) else set()
     if not {"theta", "t"} <= found <= set(names):
         found = sorted(found) if found else type(inputs).__name__

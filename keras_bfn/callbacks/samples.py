@@ -44,7 +44,9 @@ class _Samples(keras.callbacks.Callback):
         self.num_samples = check_int("num_samples", num_samples, 1)
         self.num_steps = check_int("num_steps", num_steps, 1)
         self.every = check_int("every", every, 1)
-        self.sampler, self.condition = samplers.get(sampler), condition
+        # Only a student knows "jump".
+        self.sampler = sampler if sampler == "jump" else samplers.get(sampler)
+        self.condition = condition
         self.seed = seed if seed is None else check_seed(seed)
         self.tensorboard = None if tensorboard is None else check_path("tensorboard", tensorboard)
         self.part, self.order = check_part(part), order

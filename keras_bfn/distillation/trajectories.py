@@ -33,7 +33,7 @@ from keras_bfn.datasets.batches import Epochs
 from keras_bfn.distillation.student import Jumping, named
 from keras_bfn.inputs.conditions import condition_inputs
 from keras_bfn.models import BayesianFlowNetwork
-from keras_bfn.models.classifier_free import check_classifier_free
+from keras_bfn.models.classifier_free import ClassifierFreeGuidance, check_classifier_free
 from keras_bfn.samplers import ODE2Sampler
 
 NUM_SCALES = 8  # guidance scales in an epoch
@@ -67,9 +67,9 @@ class Trajectories(Epochs):
             start. A few of the others do, too.
         condition: for conditional models, an array of conditions, or a dict of these, from which
             that of each path is chosen at random. By default the null condition.
-        guidance_scale: a number, or `(low, high)`, between which eight scales are chosen at random
-            for each epoch, for a student that takes the scale as a condition
-            (`make_student(model, guided=True)`).
+        guidance_scale: a number; a `keras_bfn.guidance.ClassifierFreeGuidance`; or `(low, high)`,
+            between which eight scales are chosen at random for each epoch, for a student that takes
+            the scale as a condition (`make_student(model, guided=True)`).
         batch_size: int. The number of jumps in a batch. An incomplete last batch is dropped.
         training: bool. If False, all epochs have the same paths and jumps, for validation.
         seed: int.
@@ -99,7 +99,7 @@ class Trajectories(Epochs):
         start: float = 0.02,
         to_data: float = 0.5,
         condition: Parts[Array] | None = None,
-        guidance_scale: float | Sequence[float] = 1.0,
+        guidance_scale: float | ClassifierFreeGuidance | Sequence[float] = 1.0,
         batch_size: int = 128,
         training: bool = True,
         seed: int = 0,
@@ -118,7 +118,9 @@ class Trajectories(Epochs):
         self.to_data = check_fraction("to_data", to_data)
         self.condition = _check_conditions(model, condition)
         self.guidance_scale = _check_scale(guidance_scale)
-        check_classifier_free(model, np.max(self.guidance_scale).item(), self.condition)
+        scale = self.guidance_scale
+        highest = scale[1] if isinstance(scale, tuple) else scale
+        check_classifier_free(model, highest, self.condition)
         self.batch_size = check_int("batch_size", batch_size, 1)
         if batch_size > num_paths * num_jumps:
             expected = f"must be at most the number of jumps, {num_paths * num_jumps}"
@@ -243,6 +245,8 @@ def _expand(values, like):
 
 
 def _check_scale(scale):
+    if isinstance(scale, ClassifierFreeGuidance):
+        return scale
     if isinstance(scale, (tuple, list)) and len(scale) == 2:
         if not all(map(is_number, scale)) or not scale[0] < scale[1]:
             expected = "must be a number, or (low, high) with low < high"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Literal, Self
 
 from keras_bfn._typing import ArrayLike, DType, Parts, Path
-from keras_bfn._validation import check_path
+from keras_bfn._validation import check_bool, check_path
 from keras_bfn.models import averaging
 from keras_bfn.models.trainer import Trainer, in_turn
 from keras_bfn.samplers import Sampler
@@ -230,7 +230,7 @@ class Files(Trainer):
                 It appears under its name only when complete, and replaces an existing file or
                 SavedModel. (ONNX stores weights of more than 1 GB in a second file next to it.)
             format: string, one of the table.
-            verbose: as in Keras. By default, nothing is printed.
+            verbose: bool or None. Whether to print where the file is, and the names of its inputs.
             sampler: as in `generate`, or None for the network. Its temperature, start and end are
                 part of the step.
             condition: for a conditional network that is not functional and has no null condition,
@@ -271,6 +271,9 @@ class Files(Trainer):
         """
         from keras_bfn.saving import export, exported
 
+        is_said = check_bool("verbose", False if verbose is None else verbose)
         filepath = export.check_target(filepath, format)
         function, inputs = exported.make_function(self, sampler, condition, guided)
-        export.export(self, function, inputs, filepath, format, verbose)
+        export.export(self, function, inputs, filepath, format)
+        if is_said:
+            print(f"Saved {format} at '{filepath}', with the inputs {sorted(inputs)}")

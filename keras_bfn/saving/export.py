@@ -29,7 +29,7 @@ def check_target(filepath, format):
     return filepath
 
 
-def export(model, function, inputs, filepath, format, verbose=None):
+def export(model, function, inputs, filepath, format):
     """Writes a function of tensors to a file or a folder.
 
     Args:
@@ -39,7 +39,6 @@ def export(model, function, inputs, filepath, format, verbose=None):
             dicts instead: the name of a leaf is its path, joined by `_`.
         filepath: the path that `check_target` returned.
         format: string.
-        verbose: bool or None. Whether Keras prints what it wrote; by default not.
     """
     program = FlatModel(model, function, inputs)
     inputs = dict(sorted(_name_leaves(inputs).items()))
