@@ -10,11 +10,11 @@ import numpy as np
 from keras import ops
 
 from benchmarks.timing import ratio
+from keras_bfn._backend.operations import GroupNormalization
 from keras_bfn.distributions import Categorical
 from keras_bfn.distributions.expected_bin import expected_bin
 from keras_bfn.layers.attention import self_attention
-from keras_bfn.layers.dense import Dense
-from keras_bfn.layers.normalization import GroupNormalization
+from keras_bfn.layers.dense import positionwise
 
 
 def normal(*shape):
@@ -35,15 +35,22 @@ def expected_bins(scale):
 
 
 def dense(scale):
-    """A dense layer on many positions, against Keras's own."""
+    """A dense layer at many positions, against Keras's own."""
 
-    def call(layer):  # with its weights as arguments, so that they have gradients, too
+    def call(by):  # with its weights as arguments, so that they have gradients, too
+        layer = keras.layers.Dense(256 * scale)
         layer.build((None, 64 * scale))
-        return lambda x, *weights: layer.stateless_call(weights, [], x)[0]
 
-    layers = keras.layers.Dense(256 * scale), Dense(256 * scale)
+        def function(x, kernel, bias):
+            mapping = zip(layer.weights, (kernel, bias), strict=True)
+            with keras.StatelessScope(state_mapping=list(mapping)):
+                return by(layer, x)
+
+        return function
+
     shapes = (4 * scale, 64 * scale, 64 * scale), (64 * scale, 256 * scale), (256 * scale,)
-    return *map(call, layers), [normal(*shape) for shape in shapes]
+    arrays = [normal(*shape) for shape in shapes]
+    return call(lambda layer, x: layer(x)), call(positionwise), arrays
 
 
 def attention(scale):

@@ -5,7 +5,6 @@ are in other files:
 
 | where | what Keras 3.15 does |
 |---|---|
-| `_backend/gradients.py`, `recompute` | on JAX on CPUs, `keras.remat` saves no memory |
 | `_backend/randomness.py`, `torch_generators` | on PyTorch, a dropout's own generator is ignored |
 | `_backend/randomness.py`, `SeedGenerator` | on TensorFlow, all replicas draw the same numbers |
 | `_backend/exports.py`, `export_program` | on PyTorch, ONNX outputs have no names |
@@ -46,7 +45,6 @@ import keras
 from keras import ops
 
 from keras_bfn._backend.devices import scope_of
-from keras_bfn._backend.gradients import recompute
 from keras_bfn._backend.processes import process_of
 from keras_bfn._parts import map_parts
 from keras_bfn._random import start_from
@@ -95,46 +93,6 @@ def loop(seed, num_steps, predict, act, state, draw=None):
     state, seed_state = ops.fori_loop(0, num_steps, step, carry)
     seed.state.assign(seed_state)
     return state
-
-
-def call_block(function, dropouts, training, remat, *tensors):
-    """Calls `function(drops, *tensors)`, where each of `drops` applies one of the dropouts.
-
-    With `remat`, intermediate results are not kept, but recomputed for gradients. With dropout,
-    `keras.remat` of Keras 3.15 fails on JAX, and on TensorFlow and PyTorch draws different masks
-    for gradients and values. Here, both start from the same states of the seed generators.
-
-    Args:
-        function: takes a list of functions and tensors, and returns a tensor. It calls each
-            function once, and draws no other random numbers.
-        dropouts: list of `keras.layers.Dropout`.
-        training, remat: bool.
-        *tensors: the arguments.
-    """
-    if not remat:
-        return function([_drop(dropout, training) for dropout in dropouts], *tensors)
-
-    random = [dropout for dropout in dropouts if training and dropout.rate]
-    states = [dropout.seed_generator.state for dropout in random]
-    # Copies: on PyTorch, the generators' next step changes the states in place.
-    starts = [ops.copy(ops.convert_to_tensor(state)) for state in states]
-    for dropout in random:
-        dropout.seed_generator.next()
-
-    def repeatable(*tensors):
-        scope = keras.StatelessScope(state_mapping=list(zip(states, starts, strict=True)))
-        drops = [_drop(dropout, training, scope) for dropout in dropouts]
-        return function(drops, *tensors)
-
-    return recompute(repeatable)(*tensors)
-
-
-def _drop(dropout, training, scope=None):
-    def drop(x):
-        with scope or contextlib.nullcontext():
-            return dropout(x, training=training)
-
-    return drop
 
 
 def build_network(network, inputs):

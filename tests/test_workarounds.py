@@ -21,7 +21,6 @@ from keras import ops
 import keras_bfn
 from keras_bfn import _keras
 from tests.devices.test_devices import free_port
-from tests.tensors import value_and_gradient
 
 X, Y = np.ones((4, 2), "float32"), np.ones((4, 1), "float32")
 BACKEND = keras.backend.backend()
@@ -378,19 +377,6 @@ def test_a_fit_that_was_resumed_is_not_forgotten(tmp_path):
     )
 
 
-def test_dropout_that_is_computed_again_draws_again():
-    dropout = keras.layers.Dropout(0.5, seed=0)
-    drop = keras.remat(lambda x: dropout(x, training=True))
-    x = np.ones(1000, "float32")
-    if BACKEND == "jax":
-        drop(x)
-        with failing("unexpected tracer", "call_block"):
-            dropout(x, training=True)
-    else:
-        values, gradient = value_and_gradient(drop, x)
-        require((values != gradient).any(), "call_block")
-
-
 @only("torch")
 @pytest.mark.filterwarnings("ignore")  # of PyTorch about its own code
 def test_outputs_in_onnx_have_no_names(tmp_path):
@@ -634,25 +620,3 @@ def test_what_a_scan_gives_has_the_shape_of_its_carry():
 
     with failing("Incompatible shape", "flows/priors.py, marginals"):
         ops.scan(step, ops.zeros(3), ops.ones((4, 3)))
-
-
-@only("jax")
-def test_what_is_rematerialised_is_kept_on_cpus():
-    import jax
-
-    if tuple(map(int, jax.__version__.split(".")[:2])) >= (0, 12):
-        pytest.skip("JAX 0.12 computes it again")
-
-    def memory(wrap):
-        def loss(x, kernel, other):
-            for _ in range(4):
-                x = x + wrap(lambda x: ops.gelu(x @ kernel) @ other)(x)
-            return ops.sum(x)
-
-        gradient = jax.jit(jax.grad(loss, (0, 1, 2)))
-        matrices = (np.zeros(shape, "float32") for shape in ((64, 32), (32, 256), (256, 32)))
-        return gradient.lower(*matrices).compile().memory_analysis().temp_size_in_bytes
-
-    require(
-        memory(keras.remat) >= memory(lambda function: function), "_backend/gradients.py, recompute"
-    )

@@ -1,56 +1,8 @@
-"""Gradients, and the memory kept for them."""
+"""Gradients with respect to inputs."""
 
 import keras
 
 from keras_bfn._backend.devices import is_on_cpu
-
-
-def recompute(function):
-    """`keras.remat`, which also saves memory on JAX on CPUs.
-
-    There, XLA drops the barrier by which `jax.checkpoint` delays recomputation, and so keeps all
-    intermediate results. Adding the output's gradient times zero to the inputs delays it instead.
-
-    Args:
-        function: takes tensors, and returns one.
-
-    Returns:
-        The same function, whose intermediate results are not kept for gradients.
-    """
-    if keras.backend.backend() != "jax" or not is_on_cpu():
-        return keras.remat(function)
-    import jax
-
-    def call(*tensors):
-        # A new function: for an old one, JAX has cached the tracers of another trace.
-        converted, closed_over = jax.closure_convert(lambda *x: function(*x), *tensors)
-
-        @jax.custom_vjp
-        def recomputed(*tensors):
-            return converted(*tensors)
-
-        def backward(tensors, gradient):
-            zero = 0.0 * gradient[(0,) * gradient.ndim]
-            late = [x + zero.astype(x.dtype) if is_float(x) else x for x in tensors]
-            return jax.vjp(converted, *late)[1](gradient)
-
-        recomputed.defvjp(lambda *tensors: (recomputed(*tensors), tensors), backward)
-        return recomputed(*tensors, *closed_over)
-
-    def is_float(x):
-        return jax.numpy.issubdtype(x.dtype, jax.numpy.floating)
-
-    return call
-
-
-def unfuse(function):
-    """Returns `function`, recomputed for its gradient on JAX on CPUs.
-
-    There, XLA takes up to half as long again if it fuses a layer normalisation or a gelu with its
-    gradient.
-    """
-    on_xla = keras.backend.backend() == "jax" and is_on_cpu()
-    return recompute(function) if on_xla else function
 
 
 def value_and_gradient(function, inputs):

@@ -5,39 +5,35 @@ from keras import ops
 
 from keras_bfn._backend.devices import is_on_cpu
 
-if keras.backend.backend() == "torch":
-    from torch import addmm as add_product
-else:
 
-    def add_product(bias, x, kernel):  # type: ignore[no-redef]
-        """Returns `bias + x @ kernel` for matrices, a single operation in PyTorch."""
-        return ops.add(ops.matmul(x, kernel), bias)
+@keras.saving.register_keras_serializable("keras_bfn")
+class GroupNormalization(keras.layers.GroupNormalization):
+    """Group normalisation; on PyTorch with channels first, PyTorch's own.
 
-
-def normalize_groups(layer, x):
-    """Returns the output of a `GroupNormalization` layer; None if PyTorch has nothing faster.
-
-    For channels first, PyTorch's own normalisation takes one pass, where Keras 3.15 writes the
-    results of a dozen operations to memory.
+    That takes one pass, where Keras 3.15 writes the results of a dozen operations to memory: with
+    these, a training step of a `VDMUNet` takes 1.28 times as long.
     """
-    if keras.backend.backend() != "torch" or layer.axis != 1:
-        return None
-    import torch
 
-    gamma, beta = (ops.convert_to_tensor(weight, x.dtype) for weight in (layer.gamma, layer.beta))
-    if gamma.requires_grad and torch.is_grad_enabled() and not x.requires_grad:
-        # After frozen layers. With channels last in memory, PyTorch 2.13 on CPUs would write the
-        # gradient of x, which was not requested, to an invalid address and crash.
-        x = x.contiguous()
-    return torch.nn.functional.group_norm(x, layer.groups, gamma, beta, layer.epsilon)
+    def call(self, x):
+        if keras.backend.backend() != "torch" or self.axis != 1:
+            return super().call(x)
+        import torch
+
+        gamma, beta = (ops.convert_to_tensor(weight, x.dtype) for weight in (self.gamma, self.beta))
+        if gamma.requires_grad and torch.is_grad_enabled() and not x.requires_grad:
+            # After frozen layers. With channels last in memory, PyTorch 2.13 on CPUs would write
+            # the gradient of x, which was not requested, to an invalid address and crash.
+            x = x.contiguous()
+        return torch.nn.functional.group_norm(x, self.groups, gamma, beta, self.epsilon)
 
 
 def attend(query, key, value, mask=None):
     """Computes `ops.dot_product_attention` of tensors `(batch, positions, heads, channels)`."""
     if keras.backend.backend() == "torch" or not is_on_cpu():
         return ops.dot_product_attention(query, key, value, mask=mask)
-    # On XLA, a training step with matrix products, whose rows are divided by their sums at the
-    # end, takes two thirds of the time. With a softmax it takes as long as Keras's function.
+    # Matrix products, whose rows are divided by their sums at the end. With Keras's function on
+    # JAX, a training step of a transformer takes 1.02 (64 positions), 1.11 (256) and 1.15 (512)
+    # times as long.
     query, key, value = (ops.transpose(x, (0, 2, 1, 3)) for x in (query, key, value))
     scores = ops.matmul(query * query.shape[-1] ** -0.5, ops.transpose(key, (0, 1, 3, 2)))
     scores = ops.cast(scores, "float32")
@@ -58,25 +54,6 @@ def write_step(whole, i, step):
         whole[:, i] = step
         return whole
     return ops.slice_update(whole, (0, i) + (0,) * (len(step.shape) - 1), step[:, None])
-
-
-def sum_of(term, num):
-    """Returns the sum of the elementwise function `term(i)` over i = 0, 1, ..., num - 1.
-
-    Args:
-        term: takes a float32 tensor that broadcasts against vectors, and returns a tensor.
-        num: int, at least 1.
-
-    Returns:
-        A float32 vector.
-    """
-    if keras.backend.backend() == "jax" and is_on_cpu():
-        # Without a loop, XLA recomputes all terms for each use of the sum.
-        def add(i, total):
-            return total + term(ops.cast(i, "float32"))
-
-        return ops.fori_loop(1, num, add, term(ops.zeros((), "float32")))
-    return ops.sum(term(ops.arange(num, dtype="float32")[:, None]), axis=0)
 
 
 def one_by_one(function):

@@ -8,7 +8,7 @@ from keras_bfn.layers.embeddings import PositionEmbedding as PositionEmbedding
 from keras_bfn.layers.embeddings import ShiftRight as ShiftRight
 from keras_bfn.layers.embeddings import TimeChannel as TimeChannel
 from keras_bfn.layers.embeddings import TimeEmbedding as TimeEmbedding
+from keras_bfn.layers.embeddings import TokenEmbedding as TokenEmbedding
 from keras_bfn.layers.evidence import EvidenceFeatures as EvidenceFeatures
 from keras_bfn.layers.evidence import EvidenceShortcut as EvidenceShortcut
-from keras_bfn.layers.token_embedding import TokenEmbedding as TokenEmbedding
 from keras_bfn.layers.transformer_block import TransformerBlock as TransformerBlock

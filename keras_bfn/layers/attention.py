@@ -5,18 +5,18 @@ import math
 import keras
 import numpy as np
 from keras import ops
+from keras.layers import Dense
 
 from keras_bfn._backend.operations import attend
 from keras_bfn._typing import DataFormat, Tensor, TensorShape
 from keras_bfn._validation import check_axes, check_int, mismatch
-from keras_bfn.layers.conv_block import check_data_format
-from keras_bfn.layers.dense import Dense
+from keras_bfn.layers.conv_block import check_data_format, group_norm
+from keras_bfn.layers.dense import positionwise
 from keras_bfn.layers.layer import Layer, built
-from keras_bfn.layers.normalization import group_norm
 
 
 def self_attention(query_key_value, num_heads, rotary=False, mask=None, causal=None):
-    """Computes self-attention, with the backend's fused kernel where that is fastest.
+    """Computes self-attention.
 
     Args:
         query_key_value: tensor of shape `(batch, positions, 3 * size)`: queries, keys and values,
@@ -57,16 +57,16 @@ def next_attention(query_key_value, position, kept, past, num_heads, rotary=Fals
         kept: tuple of the cached keys and values of the positions just before, with zeros for those
             to come: tensors of shape `(batch, num_heads, size / num_heads, positions)`, a layout in
             which nothing is moved in memory.
-        past: the cached keys and values of all positions before those of `kept`, or None. They are
-            only read.
+        past: the cached keys and values of all positions before those of `kept`. They are only
+            read.
         num_heads, rotary: as in `self_attention`.
 
     Returns:
         A tuple: a tensor of shape `(batch, 1, size)`, and `kept` with the keys and values of this
         position.
     """
-    size, num_kept = query_key_value.shape[-1] // 3, kept[0].shape[-1]
-    num_past = 0 if past is None else past[0].shape[-1]
+    size = query_key_value.shape[-1] // 3
+    num_past, num_kept = past[0].shape[-1], kept[0].shape[-1]
     heads = (-1, 1, 3, num_heads, size // num_heads)
     query, key, value = ops.unstack(ops.reshape(query_key_value, heads), axis=2)
     if rotary:
@@ -76,15 +76,12 @@ def next_attention(query_key_value, position, kept, past, num_heads, rotary=Fals
     kept = tuple(
         ops.slice_update(x, (0, 0, 0, place), own) for x, own in zip(kept, new, strict=True)
     )
-    seen = [kept] if past is None else [past, kept]
-    scores = [ops.cast(ops.sum(query * keys, axis=2), "float32") for keys, _ in seen]
-    scores[-1] = ops.where(ops.arange(num_kept) <= place, scores[-1], -1e30)
-    scores = ops.concatenate(scores, axis=-1) / math.sqrt(size // num_heads)
-    weights = ops.split(ops.cast(ops.softmax(scores, axis=-1), key.dtype), [num_past], axis=-1)
-    attended = sum(
-        ops.sum(weight[:, :, None] * values, axis=-1)
-        for weight, (_, values) in zip(weights[-len(seen) :], seen, strict=True)
-    )
+    before, now = (ops.cast(ops.sum(query * x[0], axis=2), "float32") for x in (past, kept))
+    now = ops.where(ops.arange(num_kept) <= place, now, -1e30)
+    scores = ops.concatenate([before, now], axis=-1) / math.sqrt(size // num_heads)
+    weights = ops.cast(ops.softmax(scores, axis=-1), key.dtype)[:, :, None]
+    attended = ops.sum(weights[..., :num_past] * past[1], axis=-1)
+    attended = attended + ops.sum(weights[..., num_past:] * kept[1], axis=-1)
     return ops.reshape(attended, (-1, 1, size)), kept
 
 
@@ -167,7 +164,8 @@ class SpatialAttention(Layer):
         hidden = ops.moveaxis(hidden, self._channel_axis, -1)
         _, *positions, channels = hidden.shape
         hidden = ops.reshape(hidden, (-1, math.prod(positions), channels))
-        hidden = self.query_key_value(hidden)
-        hidden = self.project(self_attention(hidden, self.num_heads))
+        hidden = positionwise(self.query_key_value, hidden)
+        hidden = self_attention(hidden, self.num_heads)
+        hidden = positionwise(self.project, hidden)
         hidden = ops.reshape(hidden, (-1, *positions, channels))
         return x + ops.moveaxis(hidden, -1, self._channel_axis)

@@ -2,14 +2,12 @@
 
 import keras
 from keras import ops
-from keras.layers import Conv1D, Conv2D, Dropout
+from keras.layers import Conv1D, Conv2D, Dense, Dropout
 
-from keras_bfn._keras import call_block
+from keras_bfn._backend.operations import GroupNormalization
 from keras_bfn._typing import DataFormat, Tensor, TensorShape
 from keras_bfn._validation import check_axes, check_bool, check_choice, check_int, check_rate
-from keras_bfn.layers.dense import Dense
 from keras_bfn.layers.layer import Layer, built
-from keras_bfn.layers.normalization import group_norm
 
 CONVOLUTIONS = {1: Conv1D, 2: Conv2D}  # by the number of spatial axes
 
@@ -88,14 +86,15 @@ class ConvBlock(Layer):
             self.shortcut = built(convolution(self.filters, 1, **conv), x_shape)
 
     def call(self, x: Tensor, time: Tensor, training: bool = False) -> Tensor:
-        return call_block(self._call, [self.drop], training, self.remat, x, time)
-
-    def _call(self, drops, x, time):
-        (drop,) = drops
         shape = [-1] + [1] * (len(x.shape) - 1)
         shape[self._channel_axis] = self.filters
-        hidden = self.conv_in(ops.silu(self.norm_in(x))) + ops.reshape(self.add_time(time), shape)
-        hidden = self.conv_out(drop(ops.silu(self.norm_out(hidden))))
+
+        def hide(x, time):
+            hidden = self.conv_in(ops.silu(self.norm_in(x)))
+            return ops.silu(self.norm_out(hidden + ops.reshape(self.add_time(time), shape)))
+
+        hide = keras.remat(hide) if self.remat else hide
+        hidden = self.conv_out(self.drop(hide(x, time), training=training))
         return hidden + (x if self.shortcut is None else self.shortcut(x))
 
     def compute_output_shape(self, x_shape: TensorShape, time_shape: TensorShape) -> TensorShape:
@@ -113,3 +112,13 @@ def check_data_format(data_format):
     if data_format is None:
         return keras.config.image_data_format()
     return check_choice("data_format", data_format, ("channels_last", "channels_first"))
+
+
+def group_norm(channels, groups, axis, **kwargs):
+    """Returns a group normalisation with at most `groups` equal groups of at least four channels.
+
+    Groups of one channel would remove what a block adds equally to all positions: the time.
+    """
+    most = max(1, min(groups, channels // 4))
+    groups = max(g for g in range(1, most + 1) if channels % g == 0)
+    return GroupNormalization(groups, axis=axis, epsilon=1e-5, **kwargs)

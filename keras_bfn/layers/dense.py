@@ -1,35 +1,21 @@
-"""Dense layers: a faster `Dense` with Keras's name in files, and a residual block."""
+"""A residual block of dense layers, and dense layers at each position."""
 
 import keras
 from keras import ops
-from keras.layers import Dropout, LayerNormalization
+from keras.layers import Dense, Dropout, LayerNormalization
 
-from keras_bfn._backend.operations import add_product
 from keras_bfn._typing import Tensor, TensorShape
 from keras_bfn._validation import check_int, check_rate
 from keras_bfn.layers.layer import Layer, built
 
 
-@keras.saving.register_keras_serializable("keras_bfn")
-class Dense(keras.layers.Dense):
-    """A dense layer for `(batch, ..., channels)`, computed as a product of two matrices.
+def positionwise(dense, x):
+    """Applies a Keras `Dense` to `(batch, ..., channels)` as a product of two matrices.
 
-    With more axes, XLA's gradients on CPUs take three times as long. On PyTorch, the product and
-    the bias are one operation; Keras 3.15 writes both results to memory.
+    On more axes, a training step of a transformer takes 1.4 to 1.6 times as long on JAX on CPUs.
     """
-
-    def call(self, x):
-        flat = ops.reshape(x, (-1, x.shape[-1]))
-        if self.use_bias:
-            tensors = map(ops.convert_to_tensor, (self.bias, flat, self.kernel))
-            flat = self.activation(add_product(*tensors))
-        else:
-            flat = super().call(flat)
-        return ops.reshape(flat, (-1, *x.shape[1:-1], self.units))
-
-    def quantize(self, mode, type_check=True, config=None):
-        # Keras refuses subclasses, as they might not compute what its `Dense` does.
-        super().quantize(mode, type_check=False, config=config)
+    flat = dense(ops.reshape(x, (-1, x.shape[-1])))
+    return ops.reshape(flat, (-1, *x.shape[1:-1], dense.units))
 
 
 @keras.saving.register_keras_serializable("keras_bfn")

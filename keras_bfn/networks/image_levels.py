@@ -5,8 +5,7 @@ from keras import layers, ops
 from keras_bfn._backend.devices import fastest_data_format
 from keras_bfn._validation import check_shape, mismatch
 from keras_bfn.layers import ConvBlock, SpatialAttention
-from keras_bfn.layers.conv_block import CONVOLUTIONS, check_data_format
-from keras_bfn.layers.normalization import group_norm
+from keras_bfn.layers.conv_block import CONVOLUTIONS, check_data_format, group_norm
 from keras_bfn.networks.network import scale_theta
 
 PADDINGS = {1: layers.ZeroPadding1D, 2: layers.ZeroPadding2D}  # by the number of spatial axes

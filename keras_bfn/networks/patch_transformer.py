@@ -9,7 +9,6 @@ from keras_bfn._typing import Shape
 from keras_bfn._validation import check_int, check_rate, check_shape, refusal
 from keras_bfn.flows.flow import Flow
 from keras_bfn.layers import EvidenceFeatures, PositionEmbedding, TimeEmbedding
-from keras_bfn.layers.dense import Dense
 from keras_bfn.layers.embeddings import check_multiple
 from keras_bfn.networks.network import Network, check_one_kind, embed_time
 from keras_bfn.networks.transformer import add_blocks, check_sight, normalize
@@ -131,14 +130,14 @@ class PatchTransformer(Network):
 
 def _embed_squares(x, size, width, name, dtype):
     """Embeds squares of `size` by `size`, and adds position embeddings."""
-    embedded = Dense(width, dtype=dtype, name=name)(join_squares(x, size, dtype))
+    embedded = layers.Dense(width, dtype=dtype, name=name)(join_squares(x, size, dtype))
     return PositionEmbedding(x.shape[2] // size)(embedded)
 
 
 def _add_coarse(x, coarse, rows, columns, dtype):
     """Adds to each patch what was computed for the square that contains it."""
     coarse = normalize(coarse, "norm_coarse", dtype)
-    fine = Dense(4 * x.shape[-1], dtype=dtype, name="fine_projection")(coarse)
+    fine = layers.Dense(4 * x.shape[-1], dtype=dtype, name="fine_projection")(coarse)
     fine = layers.Reshape(x.shape[1:], dtype=dtype)(cut_squares(fine, rows, columns, 2, dtype))
     return layers.Add(dtype=dtype)([x, fine])
 
@@ -146,7 +145,7 @@ def _add_coarse(x, coarse, rows, columns, dtype):
 def _smooth_pixels(x, seen, patch_size, dtype):
     """Returns features of pixels from patches, the same smoothed over patch edges, and `seen`."""
     units = max(8, x.shape[-1] // patch_size**2)
-    x = Dense(units * patch_size**2, dtype=dtype, name="patch_projection")(x)
+    x = layers.Dense(units * patch_size**2, dtype=dtype, name="patch_projection")(x)
     x = cut_squares(x, *seen.shape[1:3], patch_size, dtype)
     form = {"padding": "same", "data_format": "channels_last", "dtype": dtype}
     smooth = layers.Concatenate(dtype=dtype)([x, seen])

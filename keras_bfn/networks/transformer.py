@@ -6,12 +6,10 @@ from typing import Any, Literal
 import keras
 from keras import layers, ops
 
-from keras_bfn._keras import layers_within
 from keras_bfn._typing import Shape
 from keras_bfn._validation import check_choice, check_int, check_rate, check_shape, refusal
 from keras_bfn.flows.flow import Flow
 from keras_bfn.layers import PositionEmbedding, ShiftRight, TransformerBlock
-from keras_bfn.layers.dense import Dense
 from keras_bfn.layers.embeddings import check_multiple, sinusoids
 from keras_bfn.networks.network import Network, check_one_kind, scale_features
 
@@ -173,7 +171,7 @@ class Transformer(Network):
             num_seen = seen.shape[-1]
             seen = conditions.join_to(seen)
             embed = {"kernel_initializer": initializer, "dtype": "float32"}
-            embedded = Dense(width, name="input_projection", **embed)(seen)
+            embedded = layers.Dense(width, name="input_projection", **embed)(seen)
             # What does not depend on the positions before.
             fixed.update(time=time, beside=seen[..., num_seen:])
             embedded = layers.Add(dtype="float32")([embedded, time])
@@ -193,10 +191,8 @@ class Transformer(Network):
 
     @property
     def goes_one_by_one(self) -> bool:
-        """Whether `one_by_one` is available: the network has a causal form and is not quantised."""
-        within = layers_within(self)  # blocks may be quantised, and the projections not
-        is_quantized = any(getattr(layer, "quantization_mode", None) for layer in within)
-        return self.causal and not is_quantized
+        """Whether `one_by_one` is available: the network has a causal form."""
+        return self.causal
 
     def one_by_one(self) -> "Positions":
         """Returns a `Positions`, which predicts position by position, as the causal form does."""
@@ -218,8 +214,9 @@ class Positions:
 
     def start(self, batch_size, room):
         """Returns lists of the blocks' empty caches, for `room` positions, and of their pasts."""
-        kept = [block.start(batch_size, room) for block in self.blocks]
-        return kept, [None] * len(kept)
+        return map(
+            list, zip(*(block.start(batch_size, room) for block in self.blocks), strict=True)
+        )
 
     def put_by(self, kept, past):
         """Moves the blocks' caches to their pasts; returns lists of both."""

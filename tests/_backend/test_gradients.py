@@ -6,9 +6,8 @@ import pytest
 from keras import ops
 from numpy.testing import assert_allclose
 
-from keras_bfn._backend.gradients import recompute, unfuse, value_and_gradient
+from keras_bfn._backend.gradients import value_and_gradient
 from tests.tensors import gradient, to_numpy, to_tensor
-from tests.tensors import value_and_gradient as by_backend
 
 KERNEL = np.random.default_rng(0).normal(size=(3, 3, 4, 6)).astype("float32")
 X = np.random.default_rng(1).normal(size=(2, 8, 8, 4)).astype("float32")
@@ -62,13 +61,3 @@ def test_a_gradient_is_that_of_the_sum_and_zero_where_nothing_depends():
     assert_allclose(to_numpy(slope["a"][1]), [[0]])
     (values, _), slope = value_and_gradient(lambda x: (ops.ones((2,)), ()), inputs["b"])
     assert_allclose(to_numpy(slope), [0, 0])
-
-
-@pytest.mark.parametrize("again", [recompute, unfuse])
-def test_what_is_computed_again_has_the_same_values_and_gradients(again):
-    def function(x):
-        return ops.sum(ops.tanh(2.0 * x) * x, axis=(1, 2, 3))
-
-    pairs = zip(by_backend(again(function), X), by_backend(function, X), strict=True)
-    for found, expected in pairs:
-        assert_allclose(found, expected, rtol=1e-5, atol=1e-5)

@@ -1,4 +1,4 @@
-"""Dense layers compute what Keras's do, and a block what its docstring says."""
+"""Dense layers at each position, and a block, compute what their docstrings say."""
 
 import keras
 import numpy as np
@@ -6,30 +6,21 @@ import pytest
 from keras import ops
 
 from keras_bfn.layers import DenseBlock
-from keras_bfn.layers.dense import Dense
+from keras_bfn.layers.dense import positionwise
 from tests.layers.cases import SEQUENCES, TIME, VECTORS, randomize
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("use_bias", [True, False])
 @pytest.mark.parametrize("x", [VECTORS, SEQUENCES], ids=["vectors", "sequences"])
-def test_a_dense_layer_is_keras_own_with_the_same_weights(x, use_bias):
-    own, kerases = (
-        kind(3, "tanh", use_bias=use_bias, name="dense") for kind in (Dense, keras.layers.Dense)
-    )
-    for layer in (own, kerases):
-        layer.build(x.shape)
-    randomize(own)
-    assert [w.path for w in own.weights] == [w.path for w in kerases.weights]
-    kerases.set_weights(own.get_weights())
-    outputs = [ops.convert_to_numpy(layer(x)) for layer in (own, kerases)]
-    assert outputs[0].shape == (*x.shape[:-1], 3)
+def test_at_each_position_a_dense_layer_computes_what_it_does_for_all(x):
+    dense = keras.layers.Dense(3, "tanh")
+    dense.build(x.shape)
+    randomize(dense)
+    outputs = [ops.convert_to_numpy(y) for y in (dense(x), positionwise(dense, x))]
     np.testing.assert_allclose(*outputs, rtol=1e-5, atol=1e-6)
-    for layer in (own, kerases):
-        layer.quantize("int8")
-    quantized = [ops.convert_to_numpy(layer(x)) for layer in (own, kerases)]
-    np.testing.assert_allclose(*quantized, rtol=1e-5, atol=1e-6)
-    assert 0 < np.abs(quantized[0] - outputs[0]).max() < 0.1
+    dense.quantize("int8")
+    quantized = ops.convert_to_numpy(positionwise(dense, x))
+    assert 0 < np.abs(quantized - outputs[0]).max() < 0.1
 
 
 @pytest.mark.once

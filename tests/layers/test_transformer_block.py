@@ -26,6 +26,8 @@ def test_blocks_train_on_when_compiled_anew():
 def test_rematerialised_blocks_are_not_kept():
     import jax
 
+    if jax.default_backend() == "cpu" and tuple(map(int, jax.__version__.split(".")[:2])) < (0, 12):
+        pytest.skip("On CPUs, XLA of JAX before 0.12 keeps what is to be computed again")
     x = np.zeros((16, 64, 64), "float32")
     needed = {}
     for remat in (False, True):
@@ -81,13 +83,13 @@ WINDOWS = {
 @pytest.mark.parametrize("case", everywhere(WINDOWS, "columns"))
 def test_a_quantised_window_sees_what_a_convolution_does(case, seed):
     length, window = case
-    block = TransformerBlock(0, **window)
+    block = TransformerBlock(0, residual_initializer="glorot_uniform", **window)
     block.build((None, length, 16))
     x = keras.random.normal((4, length, 16), seed=seed)
-    before = keras.ops.convert_to_numpy(block.dense_widen(x))
+    before = ops.convert_to_numpy(block(x) - x)
     block.dense_widen.quantize("int8")
     assert "int8" in {keras.backend.standardize_dtype(w.dtype) for w in block.weights}
-    after = keras.ops.convert_to_numpy(block.dense_widen(x))
+    after = ops.convert_to_numpy(block(x) - x)
     assert np.abs(after - before).max() < 0.03 * np.abs(before).max()
 
 
@@ -118,3 +120,17 @@ def test_causal_sequences_may_be_marked_by_integers():
         for dtype in ("bool", "int32")
     )
     np.testing.assert_array_equal(by_integers, by_bools)
+
+
+def test_causal_positions_of_an_image_see_no_later_ones():
+    block = TransformerBlock(0, kernel_size=3, num_columns=3)
+    x = np.random.default_rng(0).standard_normal((9, 9, 4)).astype("float32")
+    block(x)
+    randomize(block)
+    x[:] = x[:1]
+    x[np.arange(9), np.arange(9), 0] += 3.0  # example i differs from the others at position i
+    found = ops.convert_to_numpy(block(x, causal=np.ones(9, bool)))
+    for i in range(1, 9):
+        np.testing.assert_allclose(found[i, :i], np.median(found[:, :i], axis=0), atol=1e-5)
+    neighbours = [i for i in range(9) if np.abs(found[i, 4] - found[8, 4]).max() > 1e-3]
+    assert neighbours == [0, 1, 2, 3, 4]
