@@ -77,11 +77,12 @@ class Trainer(KeepsWeights, keras.Model):
     def _fit(self, arguments: dict[str, Any]) -> keras.callbacks.History:
         """Calls `fit` of Keras with checked arguments."""
         _keras.build_optimizer(self)
-        with self.keeping_weights():
-            history = super().fit(**arguments)
-        if getattr(self.optimizer, "inner_optimizer", self.optimizer).use_ema:  # type: ignore[union-attr]
-            _keras.unshare_buffers(self.trainable_variables)
-        return history
+        try:
+            with self.keeping_weights():
+                return super().fit(**arguments)
+        finally:  # after an error, too, averages are in the place of the weights
+            if getattr(self.optimizer, "inner_optimizer", self.optimizer).use_ema:  # type: ignore[union-attr]
+                _keras.unshare_buffers(self.trainable_variables)
 
     @contextlib.contextmanager
     def averaged_weights(self) -> Iterator[Self]:

@@ -114,7 +114,7 @@ class Victim:
         """The weights and averages that a verb goes through, by the number of steps."""
         found = {}
 
-        def note(*args):
+        def note(batch=None, logs=None):
             found[int(self.model.optimizer.iterations)] = self.weights()
 
         self.renew()
