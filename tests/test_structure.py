@@ -7,6 +7,7 @@ import pathlib
 import pytest
 
 from tests import mutations
+from tests.lines import core_modules, imported_by
 from tests.metamorphic import faults as metamorphic_faults
 
 pytestmark = pytest.mark.once
@@ -14,6 +15,29 @@ pytestmark = pytest.mark.once
 ROOT = pathlib.Path(__file__).parents[1]
 PACKAGE = ROOT / "keras_bfn"
 BACKENDS = {"tensorflow", "jax", "torch"}
+ABOVE = {  # what stands on the core
+    f"keras_bfn.{name}"
+    for name in (
+        "callbacks",
+        "checkpoints",
+        "codec",
+        "datasets",
+        "devices",
+        "distillation",
+        "guidance",
+        "metrics",
+        "orders",
+        "presets",
+        "recipes",
+        "saving",
+        "series",
+        "simulation",
+        "tables",
+        "testing",
+        "text",
+        "visualization",
+    )
+}
 
 
 def module_of(path):
@@ -28,14 +52,9 @@ PATHS = {module_of(path): path for path in PACKAGE.rglob("*.py")}
 def imports_of(path):
     """The modules that a file names in its imports, those inside of functions among them.
 
-    `from package import name` is the module `package.name` if there is one, else the package. What
-    only a type checker imports is left out.
+    `from package import name` is the module `package.name` if there is one, else the package.
     """
-    tree = ast.parse(path.read_text())
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            node.body = []
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -66,10 +85,32 @@ def find_cycle(graph):
     return next(filter(None, (visit(node, []) for node in sorted(graph))), None)
 
 
-IMPORTS = {
-    module: {name for name in imports_of(path) if folder_of(name).split(".")[0] == "keras_bfn"}
-    for module, path in PATHS.items()
-}
+def is_ours(module):
+    return module.split(".")[0] == PACKAGE.name
+
+
+# All imports; and those that happen when the module itself is imported.
+NAMED = {module: set(filter(is_ours, imports_of(path))) for module, path in PATHS.items()}
+IMPORTS = {module: imported_by(path, PATHS) - {module} for module, path in PATHS.items()}
+
+
+def for_types(module):
+    """What only a type checker imports."""
+    blocks = [
+        ast.Module(node.body, [])
+        for node in ast.walk(ast.parse(PATHS[module].read_text()))
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    ]
+    nodes = [node for block in blocks for node in ast.walk(block)]
+    return {node.module for node in nodes if isinstance(node, ast.ImportFrom)} & set(PATHS)
+
+
+def by_folder(imports):
+    """Which folders import which, but themselves."""
+    folders = collections.defaultdict(set)
+    for module, names in imports.items():
+        folders[folder_of(module)] |= {folder_of(name) for name in names} - {folder_of(module)}
+    return folders
 
 
 @pytest.mark.parametrize(
@@ -87,23 +128,44 @@ def test_a_cycle_is_found_where_there_is_one(graph, cycle):
 
 def test_imports_are_of_modules_that_exist():
     assert len(PATHS) > 50
-    assert set().union(*IMPORTS.values()) <= set(PATHS)
+    assert set().union(*NAMED.values()) <= set(PATHS)
 
 
 def test_no_module_imports_itself_by_way_of_others():
-    assert find_cycle(IMPORTS) is None
+    """Not for types either. Methods may import what stands on their class."""
+    own_folder = {module: module.rpartition(".")[0] for module in IMPORTS}  # with each of its files
+    graph = {
+        module: (names - {own_folder[module]}) | for_types(module)
+        for module, names in IMPORTS.items()
+    }
+    assert find_cycle(graph) is None
 
 
 def test_no_folder_imports_itself_by_way_of_others():
     """Stricter: to import a module is to import all that its folder's `__init__` does."""
-    folders = collections.defaultdict(set)
-    for module, names in IMPORTS.items():
-        folders[folder_of(module)] |= {folder_of(name) for name in names} - {folder_of(module)}
-    assert find_cycle(folders) is None
+    assert find_cycle(by_folder(IMPORTS)) is None
+
+
+def test_the_core_imports_nothing_that_stands_on_it():
+    core = {folder_of(module) for module in core_modules()}
+    assert not core & ABOVE
+    assert core | ABOVE | {"keras_bfn", "keras_bfn._imports"} == {folder_of(m) for m in PATHS}
+    any_order = {folder_of(m) for m in core_modules("keras_bfn.orders.any_order_network")}
+    assert {"keras_bfn.orders", "keras_bfn.guidance"} <= any_order & ABOVE  # are found
+
+
+def test_what_stands_on_the_core_is_imported_there_by_methods_of_models_alone():
+    """A loss, a flow, a network or a sampler never asks for it."""
+    asking = {
+        module
+        for module in core_modules()
+        if {folder_of(name) for name in NAMED[module] - for_types(module)} & ABOVE
+    }
+    assert {folder_of(module) for module in asking} == {"keras_bfn.models"}
 
 
 def test_within_a_folder_no_module_imports_from_the_folders_init():
-    for module, names in IMPORTS.items():
+    for module, names in NAMED.items():
         if PATHS[module].name != "__init__.py":
             assert module.rpartition(".")[0] not in names, module
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -20,9 +20,6 @@ from keras_bfn.orders import AnyOrderNetwork
 from keras_bfn.samplers import AncestralSampler
 from keras_bfn.tables.frames import is_frame, make_series, read_series
 
-if TYPE_CHECKING:
-    from keras_bfn.tables.table import Table
-
 LEAST_BATCH, BATCHES_PER_EPOCH = 64, 8  # by default: larger batches of few rows overfit
 TRAINING_STEPS = 2000
 MOST_EPOCHS = 1000  # by default: with more epochs, a model of few rows overfits
@@ -31,6 +28,14 @@ NUM_CANDIDATES = 16  # for a row whose start and difference are unknown beside a
 ATTEMPTS = 4  # to find a candidate that the start's column allows
 OPTIONS = {"num_steps": 30, "sampler": "sde2", "batch_size": 1024, "verbose": 0}  # of sampling
 RECIPE = "table_recipe"  # the name of the optimizer that `fit` chooses
+
+
+class TableLike(Protocol):
+    """A `keras_bfn.tables.Table` or `keras_bfn.tables.Sequences`."""
+
+    def encode(self, df: Frame, /, seed: int | None = None) -> dict[str, Array]: ...
+
+    def decode(self, parts: Mapping[str, Array], /) -> Frame: ...
 
 
 class Expectation(AncestralSampler):
@@ -72,12 +77,12 @@ class TableModel(AnyOrderNetwork):
     """
 
     def __init__(
-        self, flow: Mapping[str, Flow], network: keras.Layer, table: "Table", **kwargs
+        self, flow: Mapping[str, Flow], network: keras.Layer, table: TableLike, **kwargs
     ) -> None:
         super().__init__(flow, network, **kwargs)
         if not hasattr(table, "encode") or not hasattr(table, "decode"):
             raise refusal("table", "must be a `keras_bfn.tables.Table` or `Sequences`", table)
-        self.table = table
+        self.table: Any = table
 
     def fit(
         self,
