@@ -80,14 +80,14 @@ def loop(seed, num_steps, predict, act, state, draw=None):
     def step(i, carry):
         (state, seed_state), drawn = carry, None
         if draw is not None:
-            drawn, seed_state = drawing(seed_state, draw)
-        return drawing(seed_state, act, i, state, *predict(i, state, drawn))
-
-    def drawing(seed_state, function, *args):
+            with keras.StatelessScope(state_mapping=[(seed.state, seed_state)]) as scope:
+                drawn = draw()
+            seed_state = scope.get_current_value(seed.state)
         # No other variables are accessible in this scope, so networks are called outside it.
+        found = predict(i, state, drawn)
         with keras.StatelessScope(state_mapping=[(seed.state, seed_state)]) as scope:
-            result = function(*args)
-        return result, scope.get_current_value(seed.state)
+            state = act(i, state, *found)
+        return state, scope.get_current_value(seed.state)
 
     carry = (state, ops.convert_to_tensor(seed.state))
     state, seed_state = ops.fori_loop(0, num_steps, step, carry)

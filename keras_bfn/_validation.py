@@ -49,6 +49,8 @@ def is_number(value: Any, kind: type = numbers.Real) -> bool:
 
 def check_int(name: str, value: Any, minimum: int, maximum: float = MOST_COUNTED) -> int:
     """Returns `value` as an int, or raises a `ValueError` unless it is one in this range."""
+    if type(value) is int and minimum <= value <= maximum:
+        return value
     is_int = is_number(value, numbers.Integral)
     if not is_int or not minimum <= value <= maximum:
         is_told = maximum not in (MOST_COUNTED, math.inf) or (is_int and value > maximum)

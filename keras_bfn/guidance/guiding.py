@@ -64,7 +64,7 @@ class GuidedProgram(GenerationProgram):
         t, *_ = self.at(i, inputs)
         s = map_parts(self.sampler.evidence, self.model.flow, carry["states"], t)
         predictions, *found = self.guide_by(i, s, inputs, noise)
-        return predictions, self.outputs(predictions), *found
+        return predictions, map_parts(self.output, self.model.flow, predictions), *found
 
     def guide_by(self, i, s, inputs, noise):
         """Returns the predictions of step i, the gradient of log h by the evidence, and log h."""

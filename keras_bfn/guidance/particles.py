@@ -65,7 +65,9 @@ class ParticleProgram(GuidedProgram):
         if self.num_particles > 1:
             found = predictions, shift, log_h
             carry, (predictions, shift, log_h) = self.draw_anew(carry, size, found)
-        s, log_ratios = self.send(i, inputs, carry["states"], self.outputs(predictions), shift)
+        s, log_ratios = self.send(
+            i, inputs, carry["states"], map_parts(self.output, self.model.flow, predictions), shift
+        )
         return carry | {"states": s, "log_ratios": log_ratios, "log_h": log_h}
 
     def by_example(self, values):
@@ -140,7 +142,7 @@ class ParticleProgram(GuidedProgram):
     def finish(self, inputs, state):
         seed, last = self.model.seed_generator, ops.copy(self.num_steps)
         predictions = self.predict_params(state["states"], *self.at(last, inputs))
-        samples = self.end(self.outputs(predictions), seed, inputs)
+        samples = self.end(map_parts(self.output, self.model.flow, predictions), seed, inputs)
         x, known = self.guidance.known_variables(inputs["values"])
         if known is not None:
             samples = map_parts(lambda own, x, known: ops.where(known, x, own), samples, x, known)

@@ -33,7 +33,8 @@ def check_training_data(model, x, y, sample_weight=None, name="x"):
     Raises:
         ValueError: if the data do not suit the model.
     """
-    check_no_targets(y, name)
+    if y is not None:
+        check_no_targets(y, name)
     is_whole, data, weight = x is None or is_arrays(x), x, sample_weight
     if not is_whole:
         if sample_weight is not None:

@@ -554,7 +554,7 @@ class BayesianFlowNetwork(Built):
         (16, 4, 4, 1, 1)
         """
         heard = map_parts(predictions.input_distribution, self.flow, s, t, observed)
-        times, s, theta = unzip_parts(heard)
+        times, s, theta = unzip_parts(heard) if isinstance(heard, dict) else heard
         t = ops.cast(t, "float32")
         inputs = self.network_inputs(theta, t, condition, observed, t_next)
         if guide is None:

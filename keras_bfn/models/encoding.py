@@ -33,7 +33,7 @@ class EncodingProgram(LoopProgram):
             t, t_next, seen = self.at(i, inputs)
             s = map_parts(sampler.evidence, flow, states, t)
             predictions = self.predict_params(s, t, t_next, seen)
-            return (self.outputs(predictions),)
+            return (map_parts(self.output, self.model.flow, predictions),)
 
         def act(i, states, outputs):
             return map_parts(sampler.step, flow, states, outputs, times[i], times[i + 1], seed)

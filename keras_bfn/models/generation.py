@@ -73,7 +73,7 @@ class GenerationProgram(LoopProgram):
         t, t_next, inputs = self.at(i, inputs)
         s = map_parts(self.sampler.evidence, self.model.flow, carry["states"], t)
         predictions = self.predict_params(s, t, t_next, inputs)
-        return predictions, self.outputs(predictions)
+        return predictions, map_parts(self.output, self.model.flow, predictions)
 
     def act(self, inputs, i, carry, predictions, outputs, *shift):
         """Returns what the loop carries after step i."""

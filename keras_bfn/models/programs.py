@@ -263,13 +263,10 @@ class SamplingProgram(Program):
             guide = self.classifier_free.asking(inputs["guidance_scale"])
         return self.model.predict_in(inputs, s, t, t_next=arrival, guide=guide)
 
-    def outputs(self, predictions):
-        """Returns the output distributions, as the sampler takes them."""
-
-        def output(flow, one):
-            return self.sampler.sharpen(flow.output_distribution(one.params, one.s, one.t))
-
-        return map_parts(output, self.model.flow, predictions)
+    def output(self, flow, prediction):
+        """Returns the output distribution of one part, as the sampler takes it."""
+        output = flow.output_distribution(prediction.params, prediction.s, prediction.t)
+        return self.sampler.sharpen(output)
 
     def end(self, outputs, seed, inputs):
         """Samples the last output distributions, or takes their modes."""

@@ -137,7 +137,7 @@ class OrderedProgram(SamplingProgram):
         def act(i, carry, predictions):
             states, x, known, num_unknown = carry
             group, is_last = ops.cast(plan[i, GROUP], "int32"), plan[i, IS_LAST] > 0
-            outputs = self.outputs(predictions)
+            outputs = map_parts(self.output, self.model.flow, predictions)
             drawn = map_parts(lambda now: now & is_last, in_group(group))
             new = self.draw(outputs, group, seed)
             x = map_parts(put_where, drawn, new, x)

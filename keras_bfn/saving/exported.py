@@ -72,7 +72,7 @@ def step(program, first, inputs, noise=None):
     sampler, flow = program.sampler, program.model.flow
     s = map_parts(sampler.evidence, flow, state, t)
     predictions = program.predict_params(s, t, t_next, inputs)
-    outputs = program.outputs(predictions)
+    outputs = map_parts(program.output, flow, predictions)
     return {
         "next_state": map_parts(sampler.step, flow, state, outputs, t, t_next, noise),
         "params": map_parts(lambda one: one.params, predictions),
