@@ -576,10 +576,11 @@ class BayesianFlowNetwork(Built):
 
     def without_condition(self, inputs):
         """Returns the inputs of the unconditional prediction of classifier-free guidance."""
-        if "condition" not in inputs:
-            return inputs
-        null = self.null_condition, self.condition_dropout
-        return inputs | {"condition": conditions.null_conditions(inputs["condition"], *null)}
+        inputs, null = dict(inputs), self.null_condition
+        if "condition" in inputs:
+            rates = self.condition_dropout
+            inputs["condition"] = conditions.null_conditions(inputs["condition"], null, rates)
+        return inputs
 
     def ask(self, inputs, training=False):
         """Returns the network's output in float32.
