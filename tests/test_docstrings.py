@@ -42,6 +42,12 @@ def python_blocks(text):
     return [textwrap.dedent(code) for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL)]
 
 
+def make_any_order_model():
+    flow = FLOWS["binary"]()
+    network = keras_bfn.networks.MLP(flow, (4, 4, 1), width=8, num_blocks=1, times="variables")
+    return keras_bfn.AnyOrderNetwork(flow, network, seed=0)
+
+
 @pytest.mark.parametrize("test", list(all_doctests()))
 def test_an_example_of_a_docstring_runs(test, tmp_path, monkeypatch):
     pytest.importorskip("matplotlib")
@@ -50,7 +56,11 @@ def test_an_example_of_a_docstring_runs(test, tmp_path, monkeypatch):
     images = np.random.default_rng(0).integers(0, 2, (16, 4, 4, 1))
     names = {"np": np, "keras": keras, "keras_bfn": keras_bfn, "images": images}
     code = "\n".join(example.source for example in test.examples)
-    makers = {"model": lambda: make_model(FLOWS["binary"]()), "text_model": make_text_model}
+    makers = {
+        "model": lambda: make_model(FLOWS["binary"]()),
+        "any_order_model": make_any_order_model,
+        "text_model": make_text_model,
+    }
     names |= {name: make() for name, make in makers.items() if re.search(rf"\b{name}\b", code)}
     for example in test.examples:
         try:
@@ -66,8 +76,8 @@ def test_an_example_of_a_docstring_runs(test, tmp_path, monkeypatch):
 
 # Examples that need a hub, which these tests put in its place, and a template that they fill.
 ELSEWHERE = {
-    "models/bayesian_flow_network.py-2": "saving/test_hubs.py",  # from_preset
-    "models/bayesian_flow_network.py-3": "saving/test_hubs.py",  # upload_preset
+    "models/files.py-0": "saving/test_hubs.py",  # from_preset
+    "models/files.py-1": "saving/test_hubs.py",  # upload_preset
     "presets/publishing.py-0": "saving/test_hubs.py",
     "presets/card.py-0": "presets/test_card.py",
 }
@@ -153,7 +163,7 @@ def of_a_small_preset_of_text(names, monkeypatch):
         flow, 24, width=8, num_layers=1, num_heads=2, times="variables", causal=True
     )
     letters = keras_bfn.datasets.Letters()
-    model = keras_bfn.BayesianFlowNetwork(flow, network, times="variables", tokenizer=letters)
+    model = keras_bfn.AnyOrderNetwork(flow, network, tokenizer=letters)
     monkeypatch.setattr(keras_bfn.BayesianFlowNetwork, "from_preset", lambda name: model)
     return {}
 
@@ -222,7 +232,7 @@ OWN_NAMES = {
     "devices.py-1": of_devices,
     "distillation/distiller.py-0": of_a_teacher,
     "metrics/sample_quality.py-0": of_digits,
-    "models/bayesian_flow_network.py-4": of_onnx,
+    "models/files.py-2": of_onnx,
     "presets/bfn_text/README.md-0": of_a_small_preset_of_text,
 }
 

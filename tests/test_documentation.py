@@ -49,7 +49,7 @@ def section(documented, title):
 
 
 def arguments_of(documented):
-    """What a docstring tells of arguments: a dict from their names to what is said."""
+    """What a docstring says of arguments: a dict by their names."""
     entries = re.findall(
         r"^([\w*]+(?:, [\w*]+)*): ((?:.*\n)(?:^ .*\n|^\n)*)",
         section(documented, "Args") + section(documented, "Attributes"),
@@ -78,17 +78,17 @@ def code_of(documented):
 
 
 @pytest.mark.parametrize("name", [n for n in [*NAMES, *METHODS] if not n.endswith("Error")])
-def test_arguments_are_told(name):
+def test_arguments_are_documented(name):
     documented = {**NAMES, **METHODS}[name]
-    told, taken = arguments_of(documented), signature_of(documented)
+    found, taken = arguments_of(documented), signature_of(documented)
     if inspect.isclass(documented) and "__init__" not in vars(documented):
         for base in documented.__mro__[:-1]:
-            told = arguments_of(base) | told if base.__doc__ else told
+            found = arguments_of(base) | found if base.__doc__ else found
     elif section(documented, "Args") and not section(documented, "Attributes"):
-        assert set(told) <= taken, "are told of, and not there"
-    assert taken <= set(told), "are not told of"
+        assert set(found) <= taken, "are documented, and not there"
+    assert taken <= set(found), "are not documented"
     for argument in taken:
-        assert not argument.startswith("**") or "`" in told[argument], f"which {argument}?"
+        assert not argument.startswith("**") or "`" in found[argument], f"which {argument}?"
 
 
 def functions_of(documented):
@@ -119,7 +119,7 @@ def test_an_example_is_shown(name):
 
 
 @pytest.mark.parametrize("name", [*NAMES, *METHODS])
-def test_what_is_returned_and_raised_is_told(name):
+def test_what_is_returned_and_raised_is_documented(name):
     documented = {**NAMES, **METHODS}[name]
     code = code_of(documented)
     if code is None:
