@@ -64,12 +64,46 @@ class Jumping:
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class Student(Jumping, BayesianFlowNetwork):
-    """The student of a `BayesianFlowNetwork`, as `make_student` returns it."""
+    """The student of a `BayesianFlowNetwork`, as `make_student` returns it.
+
+    It only jumps: a `Distiller` trains it, and `generate` samples by a `JumpSampler`. It is saved
+    and exported as other models are.
+
+    Args:
+        flow, *args, **kwargs: as in `keras_bfn.BayesianFlowNetwork`.
+        network: as there, with an input `"t_next"`, `(batch,)`.
+
+    Raises:
+        ValueError: as there; or if the network does not take `"t_next"`.
+
+    Example:
+
+    >>> student = keras_bfn.BayesianFlowNetwork.from_preset("bfn_digits_student")
+    >>> type(student).__name__
+    'Student'
+    """
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class AnyOrderStudent(Jumping, AnyOrderNetwork):
-    """The student of an `AnyOrderNetwork`, as `make_student` returns it."""
+    """The student of an `AnyOrderNetwork`, as `make_student` returns it.
+
+    It only jumps: a `Distiller` trains it, and `generate` samples by a `JumpSampler`. It is saved
+    and exported as other models are.
+
+    Args:
+        flow, *args, **kwargs: as in `keras_bfn.AnyOrderNetwork`.
+        network: as there, with an input `"t_next"`, `(batch,)`.
+
+    Raises:
+        ValueError: as there; or if the network does not take `"t_next"`.
+
+    Example:
+
+    >>> student = keras_bfn.distillation.make_student(any_order_model)
+    >>> type(student).__name__
+    'AnyOrderStudent'
+    """
 
 
 def make_student(

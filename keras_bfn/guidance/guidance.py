@@ -254,6 +254,9 @@ class Guidance(Immutable):
             seen: the expected data.
             values: the rows of `values` of each of the `leaves`, by its number.
             scales: a scalar for each of the `leaves`.
+
+        Returns:
+            A tensor of shape `(batch,)`.
         """
         found = [
             scale * getattr(leaf, method)(seen, **values[str(i)])

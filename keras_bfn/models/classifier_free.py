@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn._config import Immutable
-from keras_bfn._typing import Array, Scale, Tensor
+from keras_bfn._typing import Array, Nest, Parts, Scale, Tensor
 from keras_bfn._validation import (
     check_interval,
     check_numbers,
@@ -81,6 +81,9 @@ class ClassifierFreeGuidance(Immutable):
             params: the output given the condition, `(batch, *event_shape, flow.output_size)`.
             without: the output for the null condition, of the same shape.
             scale: `(batch,)`.
+
+        Returns:
+            A tensor of the same shape.
         """
         guided = without + expand(scale, params) * (params - without)
         if not self.rescale:
@@ -112,7 +115,7 @@ class ClassifierFreeGuidance(Immutable):
         both = network(keras.tree.map_structure(lambda *x: ops.concatenate(x), inputs, without))
         return self.of_both(both, scale)
 
-    def of_both(self, both, scale):
+    def of_both(self, both: Parts[Tensor], scale: Tensor) -> Nest:
         """Returns `combine` of the halves of the network's output, for each part."""
 
         def of_part(both):

@@ -106,7 +106,7 @@ class AnyOrderNetwork(BayesianFlowNetwork):
         """Configures the model for training, as `keras_bfn.BayesianFlowNetwork.compile`.
 
         Args:
-            *args, **kwargs: as there.
+            *args, **kwargs: as there, such as `optimizer` and `loss`.
             order: the order in which `evaluate` and validation send variables, as in `code_length`.
                 Groups that are coded directly count in `reconstruction` and `bits_per_dim`, not in
                 `loss`. Training uses the model's `states` instead.
@@ -302,8 +302,8 @@ class AnyOrderNetwork(BayesianFlowNetwork):
         """Generates samples, as `keras_bfn.BayesianFlowNetwork.generate`, in any order.
 
         Args:
-            num_samples, num_steps, sampler, condition, guidance, num_particles, lengths, seed,
-                batch_size, return_details, verbose: as there.
+            num_samples, num_steps, sampler, condition, guidance, num_particles: as there.
+            lengths, seed, batch_size, return_details, verbose: as there.
             guidance_scale: as there. Variables that are `given` are strengthened likewise, relative
                 to not knowing them. From left to right, a conditional network with `causal=True`
                 strengthens its condition alone.
@@ -393,8 +393,9 @@ class AnyOrderNetwork(BayesianFlowNetwork):
         and particles only serve a `guidance`.
 
         Args:
-            x, known, num_steps, num_particles, condition, guidance_scale, guidance, twisted,
-                lengths, seed, batch_size, verbose: as in `keras_bfn.BayesianFlowNetwork.inpaint`.
+            x, known, num_steps, num_particles: as in `keras_bfn.BayesianFlowNetwork.inpaint`.
+            condition, guidance_scale, guidance, twisted: as there.
+            lengths, seed, batch_size, verbose: as there.
             return_details: bool. Whether to also return all predictions, or, with a guidance and
                 several particles, the particles and their weights.
             order: as in `generate`.
