@@ -66,7 +66,8 @@ logits for each. Each flow documents its own parameters: for a `keras_bfn.flows.
 theta is a mean, and the network returns the mean and log standard deviation of the noise, or, with
 `prediction="data"`, of the data. For [several kinds](several_kinds.py), the flow, theta and the
 output are dicts. In an `AnyOrderNetwork` ([in any order](in_any_order.py)), `"t"` has the shape of
-the data. If `call` has an argument `training`, it is true during `fit`.
+the data. If `call` has an argument `training`, it is true during `fit`. A subclassed network that
+takes `"t_next"` says so by an attribute `jumps = True`.
 
 ## A functional model
 

@@ -31,12 +31,16 @@ SINGLE_MODULES = {
     for name, value in vars(module).items()
     if name[0] != "_" and getattr(value, "__module__", None) == module.__name__
 }
+# Steps of a model's verbs, which subclasses in the package override. No user calls them.
+HOOKS = {"ask", "complete", "costs", "draw_state", "network_inputs", "predict_in", "predict_state"}
+HOOKS |= {"without_condition"}
 METHODS = {
     f"{name}.{method}": getattr(function, "__func__", function)
     for name, cls in NAMES.items()
     if inspect.isclass(cls)
     for method, function in vars(cls).items()
-    if not method.startswith("_") and "Args:" in (function.__doc__ or "")
+    if not method.startswith("_") and method not in HOOKS
+    if "Args:" in (function.__doc__ or "")
 }
 # What is still to be written: an example, which `**kwargs`, what is returned.
 
@@ -92,13 +96,16 @@ def test_arguments_are_documented(name):
 
 
 def functions_of(documented):
-    """A function, or the package's own methods and properties of a class, inherited ones too."""
+    """A function, or the package's own methods and properties of a class, inherited ones too.
+
+    But for `HOOKS`.
+    """
     if not inspect.isclass(documented):
         return [documented]
     found = [
         getattr(member, "fget", None) or getattr(member, "__func__", member)
         for name, member in inspect.getmembers_static(documented)
-        if name in ("__init__", "__call__") or not name.startswith("_")
+        if name in ("__init__", "__call__") or not (name.startswith("_") or name in HOOKS)
     ]
     functions = filter(inspect.isfunction, map(inspect.unwrap, found))
     return [f for f in functions if f.__module__.startswith("keras_bfn.")]
