@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -23,7 +23,7 @@ from keras_bfn._validation import (
 from keras_bfn.flows import Flow
 from keras_bfn.models import BayesianFlowNetwork
 from keras_bfn.models.generation import refuse_details
-from keras_bfn.samplers import Sampler
+from keras_bfn.samplers import NUM_STEPS, Sampler
 from keras_bfn.tables import frames
 
 SIGMA_1 = 0.02
@@ -163,8 +163,8 @@ class SeriesModel(BayesianFlowNetwork):
         horizon: int | None = None,
         covariates: Sequence[ArrayLike] | None = None,
         static: ArrayLike | None = None,
-        num_steps: int = 8,
-        sampler: str | Sampler = "sde2",
+        num_steps: int = NUM_STEPS,
+        sampler: str | Sampler | None = None,
         seed: int | None = None,
         **options,
     ) -> Array:
@@ -228,12 +228,6 @@ class SeriesModel(BayesianFlowNetwork):
         paths = self.sample_paths(history, num_paths, **options)
         # Of n exchangeable numbers and one more, this one is below the k-th in k of n + 1 cases.
         return np.moveaxis(np.quantile(paths, levels, axis=1, method="weibull"), 0, 1)
-
-    def forecast(self, *args, **kwargs) -> NoReturn:
-        """Not for this model: `sample_paths` and `quantiles` forecast in the units of series."""
-        raise NotImplementedError(
-            "A `SeriesModel` has no `forecast`. Use `sample_paths` or `quantiles` instead"
-        )
 
     def get_config(self) -> dict[str, Any]:
         own = ("context", "season", "log", "covariates", "static")

@@ -17,7 +17,7 @@ from keras_bfn.models.generation import refuse_details
 from keras_bfn.models.programs import check_batch_size
 from keras_bfn.orders import AnyOrderNetwork
 from keras_bfn.orders.states import KINDS
-from keras_bfn.samplers import Sampler
+from keras_bfn.samplers import NUM_STEPS, Sampler
 
 SIGMA_1 = 0.002  # relative to half the range: posteriors are often much narrower than the prior
 EDGE = 0.1  # margin beyond bounds, from which samples are drawn again; clipping would pile them up
@@ -76,8 +76,8 @@ class SimulationModel(AnyOrderNetwork):
         self,
         num_samples: int,
         given: Mapping[str, Any] | None = None,
-        num_steps: int = 50,
-        sampler: str | Sampler = "sde2",
+        num_steps: int = NUM_STEPS,
+        sampler: str | Sampler | None = None,
         **options,
     ) -> dict[str, Array]:
         """Samples all parts, given some of them.

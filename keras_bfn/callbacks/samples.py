@@ -15,7 +15,7 @@ from keras_bfn.inputs.conditions import condition_inputs
 from keras_bfn.models import averaging
 from keras_bfn.orders import AnyOrderNetwork, Order
 from keras_bfn.orders.any_order_network import check_order
-from keras_bfn.samplers import Sampler
+from keras_bfn.samplers import NUM_STEPS, Sampler
 from keras_bfn.saving.files import write_atomically
 from keras_bfn.text import text_part
 from keras_bfn.visualization.grid import import_pillow, join_images, to_pillow
@@ -30,8 +30,8 @@ class _Samples(keras.callbacks.Callback):
         self,
         directory: Path,
         num_samples: int = 8,
-        num_steps: int = 50,
-        sampler: str | Sampler = "sde2",
+        num_steps: int = NUM_STEPS,
+        sampler: str | Sampler | None = None,
         condition: Parts[ArrayLike] | None = None,
         every: int = 1,
         seed: int | None = 0,
@@ -45,7 +45,7 @@ class _Samples(keras.callbacks.Callback):
         self.num_steps = check_int("num_steps", num_steps, 1)
         self.every = check_int("every", every, 1)
         # Only a student knows "jump".
-        self.sampler = sampler if sampler == "jump" else samplers.get(sampler)
+        self.sampler = sampler if sampler in (None, "jump") else samplers.get(sampler)
         self.condition = condition
         self.seed = seed if seed is None else check_seed(seed)
         self.tensorboard = None if tensorboard is None else check_path("tensorboard", tensorboard)
@@ -124,8 +124,8 @@ class SampleImages(_Samples):
         self,
         directory: Path,
         num_samples: int = 64,
-        num_steps: int = 20,
-        sampler: str | Sampler = "sde2",
+        num_steps: int = NUM_STEPS,
+        sampler: str | Sampler | None = None,
         condition: Parts[ArrayLike] | None = None,
         every: int = 1,
         columns: int = 8,

@@ -84,27 +84,11 @@ class JumpSampler(ODE1Sampler):
             return distribution.mode()
         return flow.nearest(flow.expected_embedding(distribution))
 
-    def step(
-        self,
-        flow: "Flow",
-        state: Any,
-        distribution: "Distribution",
-        t: Tensor,
-        t_next: Tensor,
-        seed: Seed = None,
-    ) -> Any:
+    def step(self, flow, state, distribution, t, t_next, seed=None):
         """As in `Sampler`, without a `shift`: jumps cannot be guided by a likelihood."""
         return super().step(flow, state, distribution, t, t_next, seed)
 
-    def advance(
-        self,
-        flow: "Flow",
-        state: Any,
-        embedding: Tensor,
-        t: Tensor,
-        t_next: Tensor,
-        seed: Seed = None,
-    ) -> Any:
+    def advance(self, flow, state, embedding, t, t_next, seed=None):
         if self.fresh_noise:
             noise = self.init(flow, ops.shape(state), seed_of(seed, "message"))
             t, state = 0.0, self.noise_scale * noise

@@ -603,9 +603,9 @@ class BayesianFlowNetwork(Built):
 
     def get_sampler(self, identifier: str | Sampler | None) -> Sampler:
         """Returns the sampler of an object, a name, or None, and checks that it suits the model."""
-        sampler = samplers.get("ancestral" if identifier is None else identifier)
+        sampler = samplers.get(identifier)
         sampler.check_model(self)
-        return sampler
+        return sampler.starting_for(self.flow)
 
     @in_turn
     def code_length(
@@ -691,7 +691,7 @@ class BayesianFlowNetwork(Built):
     def generate(
         self,
         num_samples: int,
-        num_steps: int = 100,
+        num_steps: int = samplers.NUM_STEPS,
         sampler: str | Sampler | None = None,
         condition: Parts[ArrayLike] | None = None,
         guidance_scale: Scale | ClassifierFreeGuidance = 1.0,
@@ -709,11 +709,11 @@ class BayesianFlowNetwork(Built):
         Args:
             num_samples: int, at least 1.
             num_steps: int, at least 1.
-            sampler: a `keras_bfn.samplers.Sampler` or a name: `"ancestral"`, the paper's and the
-                default; or `"sde1"`, `"sde2"`, `"ode1"`, `"ode2"`, which need fewer steps. Sampler
-                objects have options for temperature, start, end and spacing of steps. For few
-                steps, try `SDE2Sampler(start=0.02, spacing="log_beta")`, or, for 256 bins, whose
-                accuracy grows faster, `start=0.001`.
+            sampler: a `keras_bfn.samplers.Sampler` or a name: `"ancestral"`, the paper's, or
+                `"sde1"`, `"sde2"`, `"ode1"`, `"ode2"`, which need fewer steps. Sampler objects have
+                options for temperature, start, end and spacing of steps. By default
+                `SDE2Sampler(spacing="log_beta")`; with particles `"ancestral"`, and with latents
+                the default of `encode`.
             condition: for conditional models, an array of shape `(num_samples, ...)`. By default
                 the model's null condition, if it has one.
             guidance_scale: float, a function that maps the time in [0, 1] to one, or a
@@ -775,8 +775,8 @@ class BayesianFlowNetwork(Built):
     def encode(
         self,
         x: Data,
-        num_steps: int = 100,
-        sampler: str | Sampler = "ode2",
+        num_steps: int = samplers.NUM_STEPS,
+        sampler: str | Sampler | None = None,
         condition: Parts[ArrayLike] | None = None,
         seed: int | None = None,
         batch_size: int | None = None,
@@ -786,15 +786,15 @@ class BayesianFlowNetwork(Built):
 
         Evidence about `x` is sampled at t = 1, and the sampler runs backwards from there to its
         `start`. The accuracy of numbers and levels rises fast late in time. Steps that are evenly
-        spaced in time are too large there: with a small `sigma_1`, nothing of the data may come
-        back. Pass a sampler with steps evenly spaced in log(beta), here and to `generate`: with
-        `ODE2Sampler(start=0.01, spacing="log_beta")`, 50 steps reproduce the digits of the guide
-        except for single levels.
+        spaced in time, as those of `"ode2"`, are too large there: with a small `sigma_1`, nothing
+        of the data may come back. By default, here and in `generate` with latents, steps are evenly
+        spaced in log(beta): 50 of them reproduce the digits of the guide except for single levels.
 
         Args:
             x: data, of shape `(num, *event_shape)`, or a dict of the parts' data.
             num_steps: int, at least 1.
-            sampler: `"ode1"`, `"ode2"`, or a deterministic sampler.
+            sampler: `"ode1"`, `"ode2"`, or a deterministic sampler; by default
+                `ODE2Sampler(spacing="log_beta")`.
             condition: as in `generate`.
             seed: int or None, for sampling the evidence.
             batch_size: int; by default up to 64.
@@ -812,10 +812,10 @@ class BayesianFlowNetwork(Built):
 
         Example:
 
-        >>> sampler = keras_bfn.samplers.ODE2Sampler(start=0.01, spacing="log_beta")
-        >>> latents = model.encode(images, 50, sampler)
-        >>> again = model.generate(len(images), 50, sampler, latents=latents)
+        >>> latents = model.encode(images, 50)
+        >>> again = model.generate(len(images), 50, latents=latents)
         """
+        sampler = samplers.DEFAULT_DETERMINISTIC if sampler is None else sampler
         return encoding.encode(self, x, num_steps, sampler, condition, seed, batch_size, verbose)
 
     @in_turn
@@ -823,7 +823,7 @@ class BayesianFlowNetwork(Built):
         self,
         x: Data,
         known: Parts[ArrayLike] | None = None,
-        num_steps: int = 100,
+        num_steps: int = samplers.NUM_STEPS,
         num_particles: int = 1,
         condition: Parts[ArrayLike] | None = None,
         guidance_scale: Scale | ClassifierFreeGuidance = 1.0,
@@ -898,7 +898,7 @@ class BayesianFlowNetwork(Built):
     def generate_text(
         self,
         num_samples: int,
-        num_steps: int = 100,
+        num_steps: int = samplers.NUM_STEPS,
         *,
         length: int | None = None,
         stride: int | None = None,
@@ -934,7 +934,7 @@ class BayesianFlowNetwork(Built):
         self,
         prompt: str | Sequence[str],
         num_samples: int = 1,
-        num_steps: int = 100,
+        num_steps: int = samplers.NUM_STEPS,
         *,
         length: int | None = None,
         stride: int | None = None,

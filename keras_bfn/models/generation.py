@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_bfn import samplers
 from keras_bfn._backend.operations import write_step
 from keras_bfn._parts import check_has_event_shape, check_names, map_parts, order_parts
 from keras_bfn._validation import (
@@ -192,11 +193,19 @@ def add_condition(model, event_shape, inputs, options, can_forget=False):
 
 def generate(model, num_samples, sampler, latents, lengths, options):
     """Returns the result of `BayesianFlowNetwork.generate` for these arguments."""
-    inputs, sampler = prepare(model, num_samples, lengths), model.get_sampler(sampler)
+    inputs = prepare(model, num_samples, lengths)
+    sampler = model.get_sampler(default_sampler(sampler, latents, options))
     if latents is not None:
         inputs["latents"] = check_latents(model, latents, sampler, num_samples)
     inputs, classifier_free = add_condition(model, model.event_shape, inputs, options)
     return draw(model, sampler, inputs, classifier_free, options)
+
+
+def default_sampler(sampler, latents, options):
+    """Returns the sampler; if it is None, one that suits latents or particles, if there are any."""
+    if sampler is None and latents is not None:
+        return samplers.DEFAULT_DETERMINISTIC
+    return "ancestral" if sampler is None and options.num_particles is not None else sampler
 
 
 def draw(model, sampler, inputs, classifier_free, options):

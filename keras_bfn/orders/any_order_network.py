@@ -26,7 +26,7 @@ from keras_bfn.orders.given import check_known, given_inputs
 from keras_bfn.orders.orders import Order, Together
 from keras_bfn.orders.programs import OrderedScoringProgram, draw_in_order, is_in_one_pass
 from keras_bfn.predictions import Prediction
-from keras_bfn.samplers import AncestralSampler, Sampler
+from keras_bfn.samplers import NUM_STEPS, Sampler
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -283,7 +283,7 @@ class AnyOrderNetwork(BayesianFlowNetwork):
     def generate(
         self,
         num_samples: int,
-        num_steps: int = 100,
+        num_steps: int = NUM_STEPS,
         sampler: str | Sampler | None = None,
         condition: Parts[ArrayLike] | None = None,
         guidance_scale: Scale | ClassifierFreeGuidance = 1.0,
@@ -338,7 +338,8 @@ class AnyOrderNetwork(BayesianFlowNetwork):
             return_details=return_details,
             verbose=verbose,
         )
-        sampler, inputs = self.get_sampler(sampler), generation.prepare(self, num_samples, lengths)
+        inputs = generation.prepare(self, num_samples, lengths)
+        sampler = self.get_sampler(generation.default_sampler(sampler, latents, options))
         inputs |= given_inputs(self, given, num_samples)
         if lengths is not None and "known" in inputs:
             # What is given beyond them is not part of the example.
@@ -373,7 +374,7 @@ class AnyOrderNetwork(BayesianFlowNetwork):
         self,
         x: Data,
         known: Parts[ArrayLike] | None = None,
-        num_steps: int = 100,
+        num_steps: int = NUM_STEPS,
         num_particles: int = 1,
         condition: Parts[ArrayLike] | None = None,
         guidance_scale: Scale | ClassifierFreeGuidance = 1.0,
@@ -389,8 +390,8 @@ class AnyOrderNetwork(BayesianFlowNetwork):
     ) -> Nest:
         """Completes each example, given its known variables, in any order.
 
-        The network has learnt to condition on known variables: the others are sampled given these,
-        and particles only serve a `guidance`.
+        The network has learnt to condition on known variables: the others are sampled given these
+        by the default sampler of `generate`, and particles only serve a `guidance`.
 
         Args:
             x, known, num_steps, num_particles: as in `keras_bfn.BayesianFlowNetwork.inpaint`.
@@ -431,7 +432,8 @@ class AnyOrderNetwork(BayesianFlowNetwork):
         inputs, x, known = inpainting.prepare(self, x, known, lengths)
         inputs |= {"given": x, "known": map_parts(lambda known: known > 0.5, known)}
         event_shape = map_parts(lambda x: x.shape[1:], x)
-        return self._draw(AncestralSampler(), order, event_shape, inputs, options)
+        sampler = self.get_sampler(generation.default_sampler(None, None, options))
+        return self._draw(sampler, order, event_shape, inputs, options)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **own_config(self, AnyOrderNetwork)}

@@ -1,7 +1,7 @@
 """The contract of samplers, the five samplers, and the mixin of second-order samplers."""
 
 import math
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import keras
 import numpy as np
@@ -10,7 +10,7 @@ from keras import ops
 from keras_bfn._config import Immutable
 from keras_bfn._parts import list_parts
 from keras_bfn._random import normal, seed_of
-from keras_bfn._typing import Array, Seed, Shape, Tensor
+from keras_bfn._typing import Array, Parts, Seed, Shape, Tensor
 from keras_bfn._validation import (
     check_at_least_0,
     check_choice,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 ENDS = ("mode", "sample", "last")
 SPACINGS = ("t", "log_beta")
+START_ACCURACY = 0.01  # times the gain: where steps of equal length in log(beta) start
 
 
 class Sampler(Immutable):
@@ -53,8 +54,10 @@ class Sampler(Immutable):
         end: how the last prediction becomes data. `"mode"` takes the mode of p_O at t = 1;
             `"sample"` samples from it; `"last"` takes the mode of p_O one step earlier, which saves
             the network call at t = 1: `num_steps` calls instead of `num_steps + 1`.
-        start: float in [0, 1). The time of the first prediction. If it is above 0, the evidence
-            starts as N(0, c beta(start)), that of messages about data whose embedding is zero.
+        start: float in [0, 1), or None. The time of the first prediction. If it is above 0, the
+            evidence starts as N(0, c beta(start)), that of messages about data whose embedding is
+            zero. By default 0 for steps of equal length in time, and otherwise the time at which
+            c beta is 0.01, so that the start suits every schedule.
         spacing: `"t"` for steps of equal length in time, `"log_beta"` for steps of equal length in
             the log of the accuracy, which needs a `start` above 0.
 
@@ -97,7 +100,7 @@ class Sampler(Immutable):
         self,
         temperature: float = 1.0,
         end: Literal["mode", "sample", "last"] = "mode",
-        start: float = 0.0,
+        start: float | None = None,
         spacing: Literal["t", "log_beta"] = "t",
         top_k: int | None = None,
         top_p: float | None = None,
@@ -108,11 +111,24 @@ class Sampler(Immutable):
             raise refusal("top_p", "must be a number above 0 and at most 1, or None", top_p)
         self.top_p = top_p
         self.end = check_choice("end", end, ENDS)
-        self.start = check_rate("start", start)
         self.spacing = check_choice("spacing", spacing, SPACINGS)
+        start = 0.0 if start is None and spacing == "t" else start
+        self.start = None if start is None else check_rate("start", start)
         if spacing == "log_beta" and start == 0:
             expected = "must be above 0 for spacing='log_beta', since log(beta(0)) is infinite"
             raise refusal("start", expected, start)
+
+    def starting_for(self, flow: "Parts[Flow]") -> Self:
+        """Returns this sampler with a `start`: for a dict of flows, the mean of the parts'."""
+        if self.start is not None:
+            return self
+
+        def start(flow):
+            most = float(flow.schedule.beta(1.0))
+            return float(flow.schedule.inverse(min(START_ACCURACY / flow.gain, 0.1 * most)))
+
+        starts = [start(part) for (part,) in list_parts(flow)]
+        return self.traced(start=sum(starts) / len(starts))
 
     def init(self, flow: "Flow", shape: Shape, seed: Seed = None) -> Any:
         """Returns the state at `start`.
@@ -206,12 +222,13 @@ class Sampler(Immutable):
 
         There may be more, if the sampler predicts several times in a step.
         """
+        start = self.starting_for(flow).start
         if self.spacing == "t":
-            return np.linspace(self.start, 1, num_steps + 1, dtype="float32")
-        first, last = (float(flow.schedule.beta(t)) for t in (self.start, 1.0))
+            return np.linspace(start, 1, num_steps + 1, dtype="float32")
+        first, last = (float(flow.schedule.beta(t)) for t in (start, 1.0))
         beta = np.geomspace(first, last, num_steps + 1)
         times = np.array([float(flow.schedule.inverse(b)) for b in beta], "float32")
-        times[0], times[-1] = self.start, 1
+        times[0], times[-1] = start, 1
         return times
 
 
@@ -233,16 +250,7 @@ class SecondOrder(Sampler):
     def evidence(self, flow: "Flow", state: Any, t: Tensor) -> Tensor:
         return super().evidence(flow, state[0], t)
 
-    def step(
-        self,
-        flow: "Flow",
-        state: Any,
-        distribution: "Distribution",
-        t: Tensor,
-        t_next: Tensor,
-        seed: Seed = None,
-        shift: Tensor = None,
-    ) -> Any:
+    def step(self, flow, state, distribution, t, t_next, seed=None, shift=None):
         state, last, t_last = state
         t = ops.convert_to_tensor(t, dtype="float32")
         embedding = flow.expected_embedding(distribution)
@@ -258,22 +266,15 @@ class MessageSampler(Sampler):
 
     def init(self, flow: "Flow", shape: Shape, seed: Seed = None) -> Any:
         nothing = ops.zeros(shape, dtype="float32")
-        if self.start == 0:
+        start = self.starting_for(flow).start
+        if start == 0:
             return nothing
-        return flow.observe(nothing, flow.schedule.beta(self.start), seed_of(seed, "start"))
+        return flow.observe(nothing, flow.schedule.beta(start), seed_of(seed, "start"))
 
     def evidence(self, flow: "Flow", state: Any, t: Tensor) -> Tensor:
         return state
 
-    def advance(
-        self,
-        flow: "Flow",
-        state: Any,
-        embedding: Tensor,
-        t: Tensor,
-        t_next: Tensor,
-        seed: Seed = None,
-    ) -> Any:
+    def advance(self, flow, state, embedding, t, t_next, seed=None):
         alpha = flow.schedule.beta(t_next) - flow.schedule.beta(t)
         return state + flow.observe(embedding, alpha, seed)
 
@@ -339,15 +340,7 @@ class SDE1Sampler(MessageSampler):
         super().__init__(**kwargs)
         self.noise = check_at_least_0("noise", noise)
 
-    def advance(
-        self,
-        flow: "Flow",
-        state: Any,
-        embedding: Tensor,
-        t: Tensor,
-        t_next: Tensor,
-        seed: Seed = None,
-    ) -> Any:
+    def advance(self, flow, state, embedding, t, t_next, seed=None):
         if self.noise == 1:
             return super().advance(flow, state, embedding, t, t_next, seed)
         beta, beta_next = flow.schedule.beta(t), flow.schedule.beta(t_next)
@@ -423,15 +416,7 @@ class ODE1Sampler(Sampler):
     def evidence(self, flow: "Flow", state: Any, t: Tensor) -> Tensor:
         return state * ops.sqrt(flow.schedule.beta(t))
 
-    def advance(
-        self,
-        flow: "Flow",
-        state: Any,
-        embedding: Tensor,
-        t: Tensor,
-        t_next: Tensor,
-        seed: Seed = None,
-    ) -> Any:
+    def advance(self, flow, state, embedding, t, t_next, seed=None):
         """Returns the state after a step with constant `embedding`; time may run backwards."""
         root, next_root = (ops.sqrt(flow.schedule.beta(time)) for time in (t, t_next))
         return state + flow.gain * (next_root - root) * embedding
@@ -469,14 +454,19 @@ SAMPLERS = {
     "ode1": ODE1Sampler,
     "ode2": ODE2Sampler,
 }
+# The default, for every verb of every model; the figures are in benchmarks/results/sampling.md.
+DEFAULT = SDE2Sampler(spacing="log_beta")
+DEFAULT_DETERMINISTIC = ODE2Sampler(spacing="log_beta")
+NUM_STEPS = 20
 WITH_DEFAULTS = {name: made() for name, made in SAMPLERS.items()}
 
 
-def get(identifier: str | Sampler) -> Sampler:
+def get(identifier: str | Sampler | None) -> Sampler:
     """Returns the sampler that `identifier` names.
 
     Args:
-        identifier: a `Sampler` or a string: `"ancestral"`, `"sde1"`, `"sde2"`, `"ode1"`, `"ode2"`.
+        identifier: a `Sampler`; a string: `"ancestral"`, `"sde1"`, `"sde2"`, `"ode1"`, `"ode2"`; or
+            None for the default, `SDE2Sampler(spacing="log_beta")`.
 
     Returns:
         A `Sampler`.
@@ -489,6 +479,7 @@ def get(identifier: str | Sampler) -> Sampler:
     >>> keras_bfn.samplers.get("sde2").end
     'mode'
     """
+    identifier = DEFAULT if identifier is None else identifier
     return resolve_identifier("sampler", identifier, Sampler, WITH_DEFAULTS)
 
 

@@ -11,6 +11,8 @@ from keras_bfn._config import Immutable
 from keras_bfn._typing import Tensor
 from keras_bfn._validation import LARGEST, check_between, check_positive, lacks, refusal
 
+BISECTIONS = 30  # to the precision of float32
+
 
 class Schedule(Immutable):
     """Base class of accuracy schedules.
@@ -19,7 +21,7 @@ class Schedule(Immutable):
     plain floats, the arguments of its constructor under their own names. Its methods take floats or
     tensors of any shape and return float32 tensors.
 
-    A new schedule defines `beta` and `derivative`; `inverse`, for steps that are even in log(beta);
+    A new schedule defines `beta` and `derivative`; `inverse`, if it has a closed form;
     and `ending_at`, for `keras_bfn.schedules.fit`. `keras_bfn.testing.check_schedule` tests it.
     Every flow rejects a schedule that does not start at 0, rise and stay finite, or whose
     `derivative` and `alpha` are not those of `beta`.
@@ -50,15 +52,24 @@ class Schedule(Immutable):
         raise lacks(self, "derivative")
 
     def inverse(self, beta: Tensor) -> Tensor:
-        """Returns the time at which the accuracy is `beta`."""
-        raise lacks(self, "inverse")
+        """Returns the time at which the accuracy is `beta`; by default it is found by bisection."""
+        beta = ops.cast(beta, "float32")
+        low, high = ops.zeros_like(beta), ops.ones_like(beta)
+        for _ in range(BISECTIONS):
+            middle = 0.5 * (low + high)
+            is_above = self.beta(middle) > beta
+            low, high = ops.where(is_above, low, middle), ops.where(is_above, middle, high)
+        return high
 
     def ending_at(self, beta: float) -> "Schedule":
         """Returns a schedule of the same type whose accuracy at t = 1 is `beta`, a float."""
         raise lacks(self, "ending_at")
 
     def alpha(self, step: Tensor, num_steps: int) -> Tensor:
-        """Returns the accuracy of message `step` in 1..num_steps: beta(i/n) - beta((i-1)/n)."""
+        """Returns the accuracy of message `step` in 1..num_steps: beta(i/n) - beta((i-1)/n).
+
+        In compiled programs, `num_steps` is a scalar tensor.
+        """
         step = ops.cast(step, "float32")
         gained = self.beta(step / num_steps) - self.beta((step - 1) / num_steps)
         return ops.maximum(gained, 0.0)  # rounding may make it negative
@@ -103,8 +114,8 @@ class ExponentialSchedule(Schedule):
 
     def alpha(self, step: Tensor, num_steps: int) -> Tensor:
         # Without subtracting two large numbers.
-        before = ops.exp(self._rate * (ops.cast(step, "float32") - 1.0) / num_steps)
-        return before * math.expm1(self._rate / num_steps)
+        pace = ops.cast(self._rate / num_steps, "float32")
+        return ops.exp(pace * (ops.cast(step, "float32") - 1.0)) * ops.expm1(pace)
 
     def inverse(self, beta: Tensor) -> Tensor:
         return ops.log1p(ops.cast(beta, "float32")) / self._rate
@@ -173,7 +184,8 @@ def check(schedule):
     else:
         # Simpson's rule over each of 64 steps.
         gained = (slope[:-2:2] + 4.0 * slope[1::2] + slope[2::2]) / (6.0 * 64)
-        alpha = ops.convert_to_numpy(schedule.alpha(np.arange(1, 65), 64))
+        alpha = schedule.alpha(np.arange(1, 65), ops.convert_to_tensor(64.0))
+        alpha = ops.convert_to_numpy(alpha)
         rise = beta[2::2] - beta[:-2:2]
         if np.quantile(np.abs(gained / rise - 1.0), 0.9) > 0.01:
             wrong = "have a `derivative` that is the derivative of `beta`"

@@ -9,6 +9,7 @@ import numpy as np
 from keras_bfn._imports import tell_to_install
 from keras_bfn._typing import Array, ArrayLike, Frame, Verbose
 from keras_bfn._validation import check_bool, refusal
+from keras_bfn.samplers import NUM_STEPS
 from keras_bfn.tables.columns import Column
 from keras_bfn.tables.frames import is_frame
 from keras_bfn.tables.table import Table
@@ -70,7 +71,7 @@ class TableEstimator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         dropout: float = 0.1,
         epochs: int | None = None,
         batch_size: int | None = None,
-        num_steps: int = 30,
+        num_steps: int = NUM_STEPS,
         sample_posterior: bool = False,
         num_repeats: int = 100,
         random_state: int | np.random.RandomState | None = None,

@@ -17,7 +17,7 @@ from keras_bfn.flows import Flow
 from keras_bfn.inputs.missing import is_missing
 from keras_bfn.models.generation import refuse_details
 from keras_bfn.orders import AnyOrderNetwork
-from keras_bfn.samplers import AncestralSampler
+from keras_bfn.samplers import NUM_STEPS, AncestralSampler
 from keras_bfn.tables.frames import is_frame, make_series, read_series
 
 LEAST_BATCH, BATCHES_PER_EPOCH = 64, 8  # by default: larger batches of few rows overfit
@@ -26,7 +26,7 @@ MOST_EPOCHS = 1000  # by default: with more epochs, a model of few rows overfits
 PEAK_RATE = 3e-3
 NUM_CANDIDATES = 16  # for a row whose start and difference are unknown beside a known end
 ATTEMPTS = 4  # to find a candidate that the start's column allows
-OPTIONS = {"num_steps": 30, "sampler": "sde2", "batch_size": 1024, "verbose": 0}  # of sampling
+OPTIONS = {"batch_size": 1024, "verbose": 0}  # of sampling
 RECIPE = "table_recipe"  # the name of the optimizer that `fit` chooses
 
 
@@ -205,7 +205,11 @@ class TableModel(AnyOrderNetwork):
         return found + nats["transmission"] + nats["reconstruction"]
 
     def sample(
-        self, num_rows: int, given: Mapping[str, Any] | None = None, num_steps: int = 50, **options
+        self,
+        num_rows: int,
+        given: Mapping[str, Any] | None = None,
+        num_steps: int = NUM_STEPS,
+        **options,
     ) -> Frame:
         """Samples rows.
 
@@ -255,7 +259,7 @@ class TableModel(AnyOrderNetwork):
         self,
         df: Frame,
         num_draws: int | None = None,
-        num_steps: int = 30,
+        num_steps: int = NUM_STEPS,
         **options,
     ) -> Any:
         """Fills in the missing cells of rows, given the other cells of the row.
