@@ -67,7 +67,9 @@ class AnyOrderNetwork(BayesianFlowNetwork):
     model = keras_bfn.AnyOrderNetwork(flow, network, seed=0)
     model.compile(optimizer="adamw")
     model.fit(np.random.randint(0, 2, (64, 8)), epochs=2)
-    model.generate(4, order="left_to_right", given=np.full((4, 8), [1, 0, -1, -1, -1, -1, -1, -1]))
+    given = np.full((16, 8), -1)
+    given[:, :2] = [1, 0]  # the others are unknown
+    model.generate(16, order="left_to_right", given=given)
     ```
 
     References: models of any order, [Hoogeboom et al., 2022](https://arxiv.org/abs/2110.02037); a
