@@ -149,7 +149,7 @@ def main():
 
     images, labels = everything(data.test)
     for name, condition in (
-        ("told the photograph", labels),
+        ("given the photograph", labels),
         ("not told", np.full_like(labels, model.null_condition)),
     ):
         bits, error = bits_per_dimension(model, (images, condition), args.repeats)

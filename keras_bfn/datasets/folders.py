@@ -26,7 +26,7 @@ def image_folder(
 ) -> Splits:
     """Loads every PNG, JPEG, GIF and BMP image below a folder, scaled and cropped to one size.
 
-    Photographs are turned upright, as their EXIF data tell.
+    Photographs are turned upright, by their EXIF data.
 
     Args:
         path: the folder.

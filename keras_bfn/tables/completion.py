@@ -13,7 +13,7 @@ class Completion:
     """Draws values for missing cells from a joint normal distribution of a row's entries.
 
     They are sent in place of missing cells. They depend on the other cells as those of whole rows
-    do, so messages about them tell nothing wrong about the others.
+    do, so messages about them mislead about no other.
 
     Each number is an entry. If a column is nullable, so is each level, and each class of a column
     but the last, as 0 or 1. Of too many, columns of few entries come first.

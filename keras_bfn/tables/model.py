@@ -180,7 +180,7 @@ class TableModel(AnyOrderNetwork):
             num_repeats, **options: as in `code_length`.
             known: names of columns. The likelihood is of the other cells, given these: with all
                 columns but a class, the log probability of the class. In `Sequences`, a column of
-                rows tells the length, too.
+                rows makes the length known, too.
 
         Returns:
             An array of shape `(num,)`: minus the code length, a lower bound. For rows with missing
