@@ -150,7 +150,7 @@ def main():
     images, labels = everything(data.test)
     for name, condition in (
         ("given the photograph", labels),
-        ("not told", np.full_like(labels, model.null_condition)),
+        ("not given", np.full_like(labels, model.null_condition)),
     ):
         bits, error = bits_per_dimension(model, (images, condition), args.repeats)
         print(f"{bits:.3f} +- {error:.3f} bits per dimension of {len(images)} pieces, {name}")
