@@ -78,9 +78,9 @@ def make_case(name, args):
     return text(args.text, args.num), flows.DiscreteFlow(27, beta_1=0.75)
 
 
-def train(flow, x, is_sequence, times="shared"):
+def train(flow, x, is_sequence, any_order):
     keras.utils.set_random_seed(0)
-    options = {"times": times}
+    options = {"times": "variables" if any_order else "shared"}
     if isinstance(flow, dict):
         event_shape = {name: part.shape[1:] for name, part in x.items()}
         network = networks.MultiPart(
@@ -92,7 +92,8 @@ def train(flow, x, is_sequence, times="shared"):
         )
     else:
         network = networks.MLP(flow, x.shape[1:], width=64, num_blocks=1, **options)
-    model = keras_bfn.BayesianFlowNetwork(flow, network, times=times, seed=0)
+    kind = keras_bfn.AnyOrderNetwork if any_order else keras_bfn.BayesianFlowNetwork
+    model = kind(flow, network, seed=0)
     model.compile(keras.optimizers.AdamW(3e-3), loss="continuous_time")
     epochs = math.ceil(NUM_UPDATES * BATCH_SIZE / count(x))
     model.fit(x, batch_size=BATCH_SIZE, epochs=epochs, verbose=0)
@@ -121,8 +122,7 @@ def main():
         if name.endswith("MNIST") and not args.data_dir:
             continue
         x, flow = make_case(name, args)
-        times = "shared" if args.orders == ["together"] else "variables"
-        model = train(flow, x, is_sequence=name == "27 letters", times=times)
+        model = train(flow, x, name == "27 letters", any_order=args.orders != ["together"])
         for order in args.orders:
             print_row(name, model, x, order, args)
 

@@ -34,9 +34,9 @@ def code(chain, receiver, x):
 
     def timed_ask(*args):
         nonlocal in_network
-        told, seconds = timed(ask, *args)
+        prediction, seconds = timed(ask, *args)
         in_network += seconds
-        return told
+        return prediction
 
     ask, receiver.ask = receiver.ask, timed_ask
     words = np.random.default_rng(0).integers(1, 2**32, chain.initial_words(x.size), "uint32")

@@ -29,10 +29,10 @@ from scipy import special
 
 import keras_bfn
 from benchmarks.samplers import digits_data, mnist_data
-from keras_bfn.distillation import Distiller, Trajectories, make_student
+from keras_bfn.distillation import Distiller, JumpSampler, Trajectories, make_student
 from keras_bfn.distillation.trajectories import PathSampler
 from keras_bfn.metrics import SampleQuality, spelling_rate
-from keras_bfn.samplers import JumpSampler, SDE2Sampler
+from keras_bfn.samplers import SDE2Sampler
 from keras_bfn.testing.samplers import JOINT_PRIOR, make_pair_model
 
 # For each kind of data: the paths, the jumps, the batch size, and the epochs.

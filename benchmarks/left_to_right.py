@@ -28,12 +28,12 @@ def measure(flow, num_heads, args):
     network = networks.Transformer(
         flow, args.length, args.width, args.layers, num_heads, times="variables", causal=True
     )
-    model = keras_bfn.BayesianFlowNetwork(flow, network, times="variables", seed=0)
+    model = keras_bfn.AnyOrderNetwork(flow, network, seed=0)
     model.compile()
     x = np.zeros((args.samples, args.length), "int32")
     options = {"order": "left_to_right", "batch_size": args.samples, "verbose": 0}
-    told = seconds(lambda: model.generate(args.samples, **options), args.repeats)
-    return told, seconds(lambda: model.code_length(x, **options), args.repeats)
+    generated = seconds(lambda: model.generate(args.samples, **options), args.repeats)
+    return generated, seconds(lambda: model.code_length(x, **options), args.repeats)
 
 
 def main():
@@ -47,10 +47,10 @@ def main():
     flow = flows.DiscreteFlow(27, beta_1=0.75)
     print(f"{keras.backend.backend()}: {args.samples} samples of {args.length}")
     for num_heads in (4, 0):
-        told, whole = measure(flow, num_heads, args)
+        generated, whole = measure(flow, num_heads, args)
         print(
-            f"{num_heads} heads: {told:.3f} s; one call on whole windows: {whole:.3f} s; "
-            f"ratio: {told / whole:.2f}",
+            f"{num_heads} heads: {generated:.3f} s; one call on whole windows: {whole:.3f} s; "
+            f"ratio: {generated / whole:.2f}",
             flush=True,
         )
 

@@ -99,11 +99,10 @@ def make_bfn(symbols, train, recipe, seed, conditions=None, **options):
         causal=True,
         conditions=conditions,
     )
-    model = keras_bfn.BayesianFlowNetwork(
+    model = keras_bfn.AnyOrderNetwork(
         flow,
         network,
-        times="variables",
-        orders=recipe["shares"],
+        states=recipe["shares"],
         tokenizer=symbols,
         seed=seed,
         **options,

@@ -22,7 +22,7 @@ from keras_bfn.codec import Codec
 
 LENGTH = 64
 LOSSES = ("continuous_time", "cross_entropy")
-WAYS = {  # windows per step by order, as multiples of `--batch`; their sum may exceed 1
+WAYS = {  # windows per step by kind of state, as multiples of `--batch`; their sum may exceed 1
     "messages, shared times": None,
     "messages": {"together": 1.0},
     "messages and given": {"together": 0.5, "given": 0.5},
@@ -42,18 +42,32 @@ WAYS = {  # windows per step by order, as multiples of `--batch`; their sum may 
 }
 
 
-def make(flow, shares, args):
+def make_model(flow, network, states):
+    """Returns a model with a time for each variable, or, without states, one for all of them."""
+    if states is None:
+        return keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
+    return keras_bfn.AnyOrderNetwork(flow, network, states=states, seed=0)
+
+
+def make(flow, states, args):
     keras.utils.set_random_seed(0)
-    times = "shared" if shares is None else "variables"
-    causal = bool(shares) and "left_to_right" in shares
+    times = "shared" if states is None else "variables"
+    causal = bool(states) and "left_to_right" in states
     network = networks.Transformer(
         flow, LENGTH, width=128, num_layers=args.layers, num_heads=0, times=times, causal=causal
     )
-    return keras_bfn.BayesianFlowNetwork(flow, network, times=times, orders=shares, seed=0)
+    return make_model(flow, network, states)
 
 
-def train(model, letters, shares, args):
-    batch_size = round(args.batch * (1.0 if shares is None else sum(shares.values())))
+def orders_of(states):
+    """Returns arguments of `code_length` for each order in which such a model sends data."""
+    if states is None:
+        return [{}]
+    return [{"order": order} for order in ("together", "random", "left_to_right")]
+
+
+def train(model, letters, states, args):
+    batch_size = round(args.batch * (1.0 if states is None else sum(states.values())))
     model.compile(recipes.muon(args.steps), loss=args.loss)
     rng = np.random.default_rng(0)
     starts = rng.integers(0, len(letters) - LENGTH, args.steps * batch_size)
@@ -63,10 +77,10 @@ def train(model, letters, shares, args):
     return time.process_time() - start
 
 
-def bits(model, x, order, num_repeats):
-    options = {"order": order, "num_repeats": num_repeats, "batch_size": 256, "seed": 0}
+def bits(model, x, num_repeats, **order):
+    options = {"num_repeats": num_repeats, "batch_size": 256, "seed": 0, "verbose": 0} | order
     with model.averaged_weights():
-        nats = model.code_length(x, **options, verbose=0)
+        nats = model.code_length(x, **options)
     total = (nats["transmission"] + nats["reconstruction"]) / LENGTH / math.log(2)
     return f"{total.mean():8.3f} +-{total.std() / math.sqrt(len(total)):.3f}"
 
@@ -127,11 +141,10 @@ def main():
     print(f"{len(x)} windows of {LENGTH}, after {args.steps} steps; bits per letter")
     print(f"{'trained by':<28}{'together':>16}{'random':>16}{'left to right':>16}{'seconds':>10}")
     for way in args.ways:
-        shares = WAYS[way]
-        model = make(flow, shares, args)
-        seconds = train(model, letters, shares, args)
-        orders = ["together"] if shares is None else ["together", "random", "left_to_right"]
-        costs = [bits(model, x, order, args.repeats) for order in orders]
+        states = WAYS[way]
+        model = make(flow, states, args)
+        seconds = train(model, letters, states, args)
+        costs = [bits(model, x, args.repeats, **order) for order in orders_of(states)]
         print(f"{way:<28}{''.join(costs):<48}{seconds:>10.0f}", flush=True)
     if args.write:
         with model.averaged_weights():

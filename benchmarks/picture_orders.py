@@ -26,7 +26,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import keras_bfn
-from benchmarks.orders import WAYS
+from benchmarks.orders import WAYS, make_model, orders_of
 from benchmarks.samplers import digits_data, mnist_data
 from keras_bfn import flows, networks, recipes
 from keras_bfn.metrics import SampleQuality
@@ -75,17 +75,14 @@ def mnist(args):
 DATA = {"digits": digits, "mnist": mnist}
 
 
-def train(pictures, shares, args):
+def train(pictures, states, args):
     """Returns a model trained in a mixture of orders, or with shared times, and the seconds."""
     keras.utils.set_random_seed(0)
-    times = "shared" if shares is None else "variables"
-    network = pictures.make_network(times)
-    model = keras_bfn.BayesianFlowNetwork(
-        pictures.flow, network, times=times, orders=shares, seed=0
-    )
+    network = pictures.make_network("shared" if states is None else "variables")
+    model = make_model(pictures.flow, network, states)
     model.compile(pictures.optimizer(args.steps), loss="continuous_time")
     images = pictures.train[0]
-    batch_size = round(args.batch * (1.0 if shares is None else sum(shares.values())))
+    batch_size = round(args.batch * (1.0 if states is None else sum(states.values())))
     rows = np.random.default_rng(0).integers(0, len(images), args.steps * batch_size)
     start = time.process_time()
     model.fit(images[rows], batch_size=batch_size, shuffle=False, verbose=0)
@@ -134,15 +131,15 @@ def complete(pictures, shared, own, args):
         drawn[name] = result.samples
         rest = whole + result.log_likelihood
         print_row(name, with_error(rest), quality, result.samples, seconds)
-    given = {"random": "given, random order", "together": "given, by messages"}
-    for order, name in given.items():
-        cost = nats(own, x, args, given=upper, order=order)
+    ways = {"random": "given, random order", "together": "given, by messages"}
+    for order, name in ways.items():
+        cost = nats(own, x, args, known=upper, order=order)
         for calls in (args.calls, args.calls // 4):
 
             def generate(order=order, calls=calls):
                 order = keras_bfn.orders.Random(calls) if order == "random" else order
-                told = np.where(known, x, -1)
-                options = {"given": told, "order": order, "batch_size": 256, "seed": 0}
+                given = np.where(known, x, -1)
+                options = {"given": given, "order": order, "batch_size": 256, "seed": 0}
                 return own.generate(len(x), calls, "sde2", verbose=0, **options)
 
             generate()
@@ -183,10 +180,9 @@ def main():
     print(f"{len(x)} test pictures, after {args.steps} steps of {args.batch}; nats per picture")
     print(f"{'trained by':<28}{'together':>20}{'random':>20}{'row by row':>20}{'seconds':>10}")
     for way in args.ways:
-        shares = WAYS[way]
-        model, seconds = train(pictures, shares, args)
-        orders = ["together"] if shares is None else ["together", "random", "left_to_right"]
-        costs = [with_error(nats(model, x, args, order=order)) for order in orders]
+        states = WAYS[way]
+        model, seconds = train(pictures, states, args)
+        costs = [with_error(nats(model, x, args, **order)) for order in orders_of(states)]
         row = "".join(f"{cost:>20}" for cost in costs)
         print(f"{way:<28}{row:<60}{seconds:>10.0f}", flush=True)
         models.append(model)

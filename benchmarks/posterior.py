@@ -86,7 +86,7 @@ def train_ours(data, num_simulations, args):
     num_steps = args.epochs * -(-(num_simulations - num_held_out) // args.batch_size)
     optimizer = recipes.adamw(num_steps, PEAK_RATE)
     # Validation scores the parameters given the observation.
-    order = orders.Groups({"observation": 0, "parameters": 1}, told=False)
+    order = orders.Groups({"observation": 0, "parameters": 1}, coded_directly=False)
     model.compile(optimizer, num_repeats=10, order=order)
     model.fit(simulations, batch_size=args.batch_size, epochs=args.epochs, verbose=0, **options)
 

@@ -50,7 +50,7 @@ def single_message_kl(flow, x, distribution, alpha, seed=None):
 
 def code_length_deviation(model, x, num_steps):
     """Returns the standard deviation of an image's code length over seeds, a mean over images."""
-    model.programs.cache_clear()  # compile again, with the patched function
+    model.programs.clear()  # compile again, with the patched function
     runs = [
         model.code_length(x, num_steps, num_repeats=10, seed=seed, verbose=0)["transmission"]
         for seed in range(10)

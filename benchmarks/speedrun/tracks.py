@@ -90,11 +90,10 @@ def text(recipe, data, seed):
         times="variables",
         causal=True,
     )
-    model = keras_bfn.BayesianFlowNetwork(
+    model = keras_bfn.AnyOrderNetwork(
         flow,
         network,
-        times="variables",
-        orders=recipe["shares"],
+        states=recipe["shares"],
         tokenizer=datasets.Letters(),
         seed=seed,
     )
@@ -167,16 +166,16 @@ def digits(recipe, data, seed):
 
 def _pictures(flow, network, optimizer, recipe, seed, levels, num_held_out, transform, test):
     train, validation = levels[:-num_held_out], levels[-num_held_out:]
-    times = "shared" if recipe["shares"] is None else "variables"
-    model = keras_bfn.BayesianFlowNetwork(
-        flow, network, times=times, orders=recipe["shares"], seed=seed
-    )
+    if recipe["shares"] is None:
+        model = keras_bfn.BayesianFlowNetwork(flow, network, seed=seed)
+    else:
+        model = keras_bfn.AnyOrderNetwork(flow, network, states=recipe["shares"], seed=seed)
 
     def draw(rng):
         return transform(train[rng.integers(0, len(train), recipe["batch"])], rng)
 
     held_out = (transform(part, np.random.default_rng(0)) for part in (validation, test))
-    orders = ("together",) if times == "shared" else ("together", "random")
+    orders = ("together",) if recipe["shares"] is None else ("together", "random")
     return Track(model, optimizer, draw, *held_out, "nats per image", 1.0, orders)
 
 
