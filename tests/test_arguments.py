@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.wrong import data, frames, maths, models, networks, parts, pictures, rest, series
-from tests.wrong.things import FLOW, Things, X, total
+from tests.wrong.things import FLOW, X_LETTERS, Things, X, total
 
 pytestmark = pytest.mark.once
 
@@ -61,6 +61,22 @@ def test_a_wrong_argument_is_refused_by_name(name, calls, things, tmp_path, monk
         assert not A_BACKEND.search(innermost), innermost
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda t: t.model.code_length(X, order="random"),
+        lambda t: t.model.generate(2, order="together"),
+        lambda t: t.model.generate(2, given=X[:2]),
+        lambda t: t.model.inpaint(X, True, 2, order="left_to_right"),
+        lambda t: t.model.code_length(X, known=X > 0),
+        lambda t: t.texts.generate_text(1, order="random"),
+    ],
+)
+def test_a_model_without_orders_has_no_such_arguments(call, things):
+    with pytest.raises(TypeError, match=r"unexpected keyword argument|order="):
+        call(things)
+
+
 def test_calls_that_are_refused_cost_a_model_nothing(things, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     model = things.model
@@ -75,8 +91,9 @@ def test_calls_that_are_refused_cost_a_model_nothing(things, tmp_path, monkeypat
 
 
 def test_what_is_nearly_wrong_is_taken(things):
-    model = things.model
-    one, other = (model.code_length(X, given=given, seed=0, verbose=0) for given in (None, ()))
+    model, ordered = things.model, things.ordered
+    options = {"seed": 0, "verbose": 0}
+    one, other = (ordered.code_length(X_LETTERS, known=known, **options) for known in (None, ()))
     np.testing.assert_array_equal(one["transmission"], other["transmission"])
     assert model.generate(1, 2, guidance=total, num_particles=2, verbose=False).shape == (
         1,

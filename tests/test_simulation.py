@@ -126,7 +126,7 @@ def test_the_likelihood_and_the_joint_are_drawn(trained):
 def test_the_density_of_the_posterior_is_bounded_from_below(trained):
     held_out = simulate(200, seed=1)
     held_out["seen"][:, 1] = held_out["kind"]  # of which the kind can be told for sure
-    nats = trained.log_prob(held_out, ["seen"], seed=0)
+    nats = trained.log_likelihood(held_out, ["seen"], seed=0)
     assert nats.shape == (200,)
     exact = posterior_of_rate(held_out["seen"][:, 0]).logpdf(held_out["rate"])
     assert exact.mean() - 0.5 < nats.mean() < exact.mean() + 0.05
@@ -139,7 +139,7 @@ def test_simulations_may_be_tensors(untrained):
     assert_allclose(model.flow["seen"].scale, untrained.flow["seen"].scale, rtol=1e-5)
     few = {name: x[:4] for name, x in SIMULATIONS.items()}
     few["seen"] = np.nan_to_num(few["seen"])
-    assert np.isfinite(model.log_prob(few, ["seen"], num_repeats=2, seed=0)).all()
+    assert np.isfinite(model.log_likelihood(few, ["seen"], num_repeats=2, seed=0)).all()
 
 
 @pytest.mark.once
@@ -232,7 +232,7 @@ def test_what_is_observed_is_not_named_like_a_state_of_training(name):
     simulations = {"rate": SIMULATIONS["rate"], name: SIMULATIONS["seen"]}
     with pytest.raises(ValueError, match=r"`observed` .* No observed part may be named like"):
         simulation.make_model(simulations, observed=name)
-    assert simulation.make_model(simulations, observed="rate", width=8).orders["rate"] == 0.6
+    assert simulation.make_model(simulations, observed="rate", width=8).states["rate"] == 0.6
 
 
 @pytest.mark.once
@@ -280,7 +280,7 @@ def test_details_are_left_to_generate(untrained):
 def test_the_parts_that_are_given_may_be_one_name(untrained):
     x = {name: np.nan_to_num(part[:4]) for name, part in SIMULATIONS.items()}
     one, other = (
-        untrained.log_prob(x, given, num_repeats=2, seed=0) for given in ("seen", ["seen"])
+        untrained.log_likelihood(x, given, num_repeats=2, seed=0) for given in ("seen", ["seen"])
     )
     assert_array_equal(one, other)
 
@@ -291,7 +291,7 @@ def test_a_name_within_the_name_of_what_is_given_is_not_given():
     x = {"rate": rng.uniform(size=20), "rates": rng.uniform(size=20)}
     model = simulation.make_model(x, {"rate": (0, 1)}, "rates", width=8, num_blocks=1, seed=0)
     x["rate"][0] = 1.05
-    nats = model.log_prob(x, "rates", num_repeats=2, seed=0)
+    nats = model.log_likelihood(x, "rates", num_repeats=2, seed=0)
     assert_array_equal(np.isneginf(nats), [True] + [False] * 19)
 
 
@@ -299,15 +299,15 @@ def test_a_name_within_the_name_of_what_is_given_is_not_given():
 def test_outside_of_the_bounds_nothing_is_likely(untrained):
     x = {name: part[:4] for name, part in SIMULATIONS.items()}
     x["seen"], x["rate"] = np.nan_to_num(x["seen"]), np.array([0.5, 1.05, 1.0, -2.0])
-    nats = untrained.log_prob(x, ["seen"], num_repeats=2, seed=0)
+    nats = untrained.log_likelihood(x, ["seen"], num_repeats=2, seed=0)
     assert_array_equal(np.isfinite(nats), [True, False, True, False])
     assert nats[1] == nats[3] == -np.inf
     with pytest.raises(ValueError, match=r"`x\['rate'\]` must lie within the bounds"):
-        untrained.log_prob(x, ["rate"])
+        untrained.log_likelihood(x, ["rate"])
     with pytest.raises(ValueError, match="`x`"):
-        untrained.log_prob([x["rate"]])
+        untrained.log_likelihood([x["rate"]])
     with pytest.raises(ValueError, match="array of examples"):
-        untrained.log_prob({name: part[0] for name, part in x.items()}, ["seen"])
+        untrained.log_likelihood({name: part[0] for name, part in x.items()}, ["seen"])
 
 
 @pytest.mark.once
@@ -315,7 +315,7 @@ def test_integers_are_numbers_where_a_part_is_of_numbers(untrained):
     x = {"rate": np.array([0, 1]), "kind": np.array([0, 1]), "seen": np.array([[0, 1], [1, 0]])}
     floats = {name: part if name == "kind" else 1.0 * part for name, part in x.items()}
     nats, expected = (
-        untrained.log_prob(each, ["seen"], num_repeats=2, seed=0) for each in (x, floats)
+        untrained.log_likelihood(each, ["seen"], num_repeats=2, seed=0) for each in (x, floats)
     )
     assert_array_equal(nats, expected)
     drawn, expected = (

@@ -453,14 +453,6 @@ CALLS = {
             "must be a dict from some of the columns ['n',",
             "given=3",
         ),
-        *(
-            (
-                lambda t, given=given: t.rows.log_likelihood(t.frame, given=given),
-                "must name some of the columns ['n',",
-                f"given={given!r}",
-            )
-            for given in (3, ["n", "x"], {"n": True})
-        ),
         (
             lambda t: t.rows.sample(2, given={"c": ["a"] * 3}),
             "must be one value, or 2",
@@ -604,6 +596,16 @@ CALLS = {
             lambda t: tables.Number(knots=[[1], [2, 3]]),
             "must be two equally long lists of finite numbers",
             "knots=[[1], [2, 3]]",
+        ),
+    ],
+    "known": [
+        *(
+            (
+                lambda t, known=known: t.rows.log_likelihood(t.frame, known=known),
+                "must name some of the columns ['n',",
+                f"known={known!r}",
+            )
+            for known in (3, ["n", "x"], {"n": True})
         ),
     ],
     "labels": [
@@ -1129,7 +1131,7 @@ CALLS = {
     ],
     "table": [
         (
-            lambda t: tables.TableModel(t.table.flow(), t.rows.network, 3, times="variables"),
+            lambda t: tables.TableModel(t.table.flow(), t.rows.network, 3),
             "must be a `keras_bfn.tables.Table`",
             "table=3",
         ),

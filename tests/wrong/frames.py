@@ -335,6 +335,17 @@ CALLS = {
             "90.4 for gross=97.4, tax=7.0",
         ),
     ],
+    "network": [
+        (
+            lambda t: tables.TableModel(
+                t.table.flow(),
+                networks.MultiPart(t.table.flow(), t.table.event_shape(), 8, 1),
+                t.table,
+            ),
+            "must take 't' of shape",
+            "a network that takes ()",
+        ),
+    ],
     "nullable": [
         (lambda t: tables.Levels(nullable=3), "must be True or False", "nullable=3"),
         (lambda t: tables.Angle(24, nullable=3), "must be True or False", "nullable=3"),
@@ -441,21 +452,9 @@ CALLS = {
     ],
     "table": [
         (
-            lambda t: tables.TableModel(t.rows.flow, t.rows.network, None, times="variables"),
+            lambda t: tables.TableModel(t.rows.flow, t.rows.network, None),
             "must be a `keras_bfn.tables.Table` or `Sequences`",
             "table=None",
-        ),
-    ],
-    "times": [
-        (
-            lambda t: tables.TableModel(
-                t.table.flow(),
-                networks.MultiPart(t.table.flow(), t.table.event_shape(), 8, 1),
-                t.table,
-                times="shared",
-            ),
-            'must be "variables"',
-            "times='shared'",
         ),
     ],
     "validation_split": [

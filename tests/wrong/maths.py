@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_bfn import (
     BayesianFlowNetwork,
+    distillation,
     distributions,
     flows,
     losses,
@@ -261,7 +262,7 @@ CALLS = {
             "end='draw'",
         ),
         (
-            lambda t: samplers.JumpSampler(end="mode"),
+            lambda t: distillation.JumpSampler(end="mode"),
             "got multiple values for keyword argument",
             "",
             TypeError,
@@ -358,7 +359,7 @@ CALLS = {
     ],
     "fresh_noise": [
         (
-            lambda t: samplers.JumpSampler(fresh_noise="yes"),
+            lambda t: distillation.JumpSampler(fresh_noise="yes"),
             "must be True or False",
             "fresh_noise='yes'",
         ),
@@ -469,12 +470,12 @@ CALLS = {
     ],
     "noise_scale": [
         (
-            lambda t: samplers.JumpSampler(True, noise_scale=0.0),
+            lambda t: distillation.JumpSampler(True, noise_scale=0.0),
             "must be a number in (0, 1]",
             "noise_scale=0.0",
         ),
         (
-            lambda t: samplers.JumpSampler(noise_scale=0.5),
+            lambda t: distillation.JumpSampler(noise_scale=0.5),
             "must be 1 for jumps, unless `fresh_noise` is True",
             "noise_scale=0.5",
         ),
@@ -703,7 +704,7 @@ CALLS = {
                 orders.Random(2),
                 orders.LeftToRight(),
                 orders.Groups([0, 1]),
-                orders.Groups([0, 1], told=[False, True]),
+                orders.Groups([0, 1], coded_directly=[False, True]),
             )
             for flow in (CONTINUOUS, flows.CircularFlow(0.1), flows.DiscretizedFlow(5, 0.1))
         ),
@@ -719,7 +720,7 @@ CALLS = {
                 orders.Random(),
                 orders.LeftToRight(),
                 orders.Groups({"a": 0, "b": 1}),
-                orders.Groups({"a": [1, 0], "b": 1}, told=[False, True]),
+                orders.Groups({"a": [1, 0], "b": 1}, coded_directly=[False, True]),
             )
         ),
     ],
@@ -1216,7 +1217,7 @@ CALLS = {
             "start=0.0",
         ),
         (
-            lambda t: samplers.JumpSampler(start=0.0),
+            lambda t: distillation.JumpSampler(start=0.0),
             "must be above 0 for spacing='log_beta', since log(beta(0)) is infinite",
             "start=0.0",
         ),
@@ -1377,10 +1378,22 @@ CALLS = {
             "shape (), dtype int64",
         ),
     ],
-    "told": [
-        (lambda t: orders.Groups([0, 1], told="a"), "must be True or False", "told='a'"),
-        (lambda t: orders.Groups([0, 1], told=1), "must be True or False", "told=1"),
-        (lambda t: orders.Groups([0, 1], [True]), "a bool for each of 2 groups", "told=[True]"),
+    "coded_directly": [
+        (
+            lambda t: orders.Groups([0, 1], coded_directly="a"),
+            "must be True or False",
+            "coded_directly='a'",
+        ),
+        (
+            lambda t: orders.Groups([0, 1], coded_directly=1),
+            "must be True or False",
+            "coded_directly=1",
+        ),
+        (
+            lambda t: orders.Groups([0, 1], [True]),
+            "a bool for each of 2 groups",
+            "coded_directly=[True]",
+        ),
         (lambda t: orders.Groups([0, 1], [True, 0]), "a bool for each of 2 groups", "[True, 0]"),
     ],
     "top_k": [
@@ -1403,7 +1416,7 @@ CALLS = {
             "top_k=3, top_p=None",
         ),
         (
-            lambda t: samplers.JumpSampler(top_k=2),
+            lambda t: distillation.JumpSampler(top_k=2),
             "must be None for jumps, unless `fresh_noise` is True",
             "top_k=2",
         ),

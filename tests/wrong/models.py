@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn import (
+    AnyOrderNetwork,
     BayesianFlowNetwork,
     callbacks,
     datasets,
@@ -38,7 +39,6 @@ from tests.wrong.things import (
 
 SWAP = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
 BATCHES = datasets.Batches(X, lambda rows, rng: rows, batch_size=1)
-TOKENS = np.zeros((2, 5), "int32")
 IS_TORCH = keras.backend.backend() == "torch"
 STEP = ("step.onnx", "onnx") if IS_TORCH else ("step", "tf_saved_model")  # what can be written
 
@@ -676,56 +676,6 @@ CALLS = {
     ],
     "given": [
         (
-            lambda t: t.model.code_length(X, given=3),
-            'requires a model with times="variables", which is trained',
-            "times='shared'",
-        ),
-        (
-            lambda t: t.model.generate(1, given=["a"]),
-            'requires a model with times="variables", which is trained',
-            "times='shared'",
-        ),
-        (
-            lambda t: t.parts.code_length(X_PARTS, given=["c"]),
-            "must name some of ['a', 'b'], or be a dict of their masks",
-            "given=['c']",
-        ),
-        (
-            lambda t: t.parts.code_length(X_PARTS, given=[[]]),
-            "must name some of ['a', 'b'], or be a dict of their masks",
-            "given=[[]]",
-        ),
-        (
-            lambda t: t.parts.code_length(X_PARTS, given=3),
-            "must name some of ['a', 'b'], or be a dict of their masks",
-            "given=3",
-        ),
-        (
-            lambda t: t.parts.code_length(X_PARTS, given=np.ones((4, 2), bool)),
-            "must name some of ['a', 'b'], or be a dict of their masks",
-            "given=array(",
-        ),
-        (
-            lambda t: t.parts.code_length(X_PARTS, given={"a": np.ones((4, 3), bool)}),
-            "must be a boolean array, true for known variables, that",
-            "shape (4, 3), dtype bool",
-        ),
-        (
-            lambda t: t.parts.code_length(X_PARTS, given={"a": X_PARTS["a"]}),
-            "must be a boolean array, true for known variables, that",
-            "shape (4, 2), dtype int32",
-        ),
-        (
-            lambda t: t.ordered.code_length(X_LETTERS, given="a"),
-            "must be a mask unless the flow is a dict",
-            "given='a'",
-        ),
-        (
-            lambda t: t.ordered.code_length(X_LETTERS, given=3),
-            "must be a boolean array, true for known variables, that",
-            "shape (), dtype int64",
-        ),
-        (
             lambda t: t.parts.generate(4, 2, given={"c": X_PARTS["a"]}),
             "must be a dict with some of the parts ['a', 'b']",
             "a dict with the keys ['c']",
@@ -871,7 +821,7 @@ CALLS = {
         (
             lambda t: t.model.generate(1, 2, guidance_scale=guidance.Guidance(total)),
             "must be a finite number, at most 1e+30 in magnitude, or a",
-            "guidance_scale=<keras_bfn.guidance",
+            "guidance_scale=Guidance(fn=<function total",
         ),
         (
             lambda t: t.conditional.generate(2, 2, condition=[0, 1], guidance_scale=lambda t: nan),
@@ -913,31 +863,19 @@ CALLS = {
     ],
     "guided": [
         (
-            lambda t: t.model.export(*STEP, guided=True),
-            "must be False for what='network' and for a model without",
+            lambda t: t.model.export(*STEP, sampler="sde2", guided=True),
+            "must be False without a sampler, and for a model without",
             "guided=True",
         ),
         (
-            lambda t: t.model.export(*STEP, guided="x"),
-            "must be False for what='network' and for a model without",
+            lambda t: t.model.export(*STEP, sampler="sde2", guided="x"),
+            "must be False without a sampler, and for a model without",
             "guided='x'",
         ),
         (
-            lambda t: t.conditional.export(*STEP, what="network", guided=True),
-            "must be False for what='network' and for a model without a null condition",
+            lambda t: t.conditional.export(*STEP, guided=True),
+            "must be False without a sampler, and for a model without a null condition",
             "guided=True",
-        ),
-    ],
-    "horizon": [
-        (
-            lambda t: t.texts.forecast(TOKENS, 0),
-            "must be an integer of at least 1",
-            "horizon=0",
-        ),
-        (
-            lambda t: t.texts.forecast(TOKENS, None),
-            "must be an integer of at least 1",
-            "horizon=None",
         ),
     ],
     "initial_epoch": [
@@ -962,6 +900,109 @@ CALLS = {
             lambda t: t.model.compile(jit_compile=3),
             "must be 'auto', True or False",
             "jit_compile=3",
+        ),
+    ],
+    "known": [
+        (
+            lambda t: t.parts.code_length(X_PARTS, known=["c"]),
+            "must name some of ['a', 'b'], or be a dict of their masks",
+            "known=['c']",
+        ),
+        (
+            lambda t: t.parts.code_length(X_PARTS, known=[[]]),
+            "must name some of ['a', 'b'], or be a dict of their masks",
+            "known=[[]]",
+        ),
+        (
+            lambda t: t.parts.code_length(X_PARTS, known=3),
+            "must name some of ['a', 'b'], or be a dict of their masks",
+            "known=3",
+        ),
+        (
+            lambda t: t.parts.code_length(X_PARTS, known=np.ones((4, 2), bool)),
+            "must name some of ['a', 'b'], or be a dict of their masks",
+            "known=array(",
+        ),
+        (
+            lambda t: t.parts.code_length(X_PARTS, known={"a": np.ones((4, 3), bool)}),
+            "must be a boolean array, true for known variables, that",
+            "shape (4, 3), dtype bool",
+        ),
+        (
+            lambda t: t.parts.code_length(X_PARTS, known={"a": X_PARTS["a"]}),
+            "must be a boolean array, true for known variables, that",
+            "shape (4, 2), dtype int32",
+        ),
+        (
+            lambda t: t.ordered.code_length(X_LETTERS, known="a"),
+            "must be a mask unless the flow is a dict",
+            "known='a'",
+        ),
+        (
+            lambda t: t.ordered.code_length(X_LETTERS, known=3),
+            "must be a boolean array, true for known variables, that",
+            "shape (), dtype int64",
+        ),
+        (
+            lambda t: t.model.inpaint(X, 0.5),
+            "must be a boolean array, true for known variables, that",
+            "shape (), dtype float64",
+        ),
+        (
+            lambda t: t.model.inpaint(X, "known"),
+            "must be a boolean array, true for known variables, that",
+            "shape (), dtype <U5",
+        ),
+        (
+            lambda t: t.model.inpaint(X, np.ones(5, bool)),
+            "must be a boolean array, true for known variables, that",
+            "shape (5,), dtype bool",
+        ),
+        (
+            lambda t: t.model.inpaint(X, [[True], [True, False]]),
+            "must be an array, with rows of equal length",
+            "known='list'",
+        ),
+        (
+            lambda t: t.model.inpaint(X, {"a": True}),
+            "must be a boolean array, true for known variables, that",
+            "shape (), dtype object",
+        ),
+        (
+            lambda t: t.model.inpaint(X, object()),
+            "must be a boolean array, true for known variables, that",
+            "shape (), dtype object",
+        ),
+        (
+            lambda t: t.model.inpaint(-np.ones_like(X), True),
+            "must be false where `x` is missing (NaN or, for integers,",
+            "true for 384 missing values",
+        ),
+        (
+            lambda t: t.parts.inpaint(X_PARTS, {"c": True}),
+            "must be a dict with some of the parts ['a',",
+            "a dict with the keys ['c']",
+        ),
+        (
+            lambda t: t.parts.inpaint(X_PARTS, True),
+            "must be a dict with some of the parts ['a',",
+            "a bool",
+        ),
+        (
+            lambda t: t.model.inpaint(X[:2], np.ones((4, 4, 1))),
+            "must be a boolean array, true for known variables, that broadcasts to",
+            "shape (4, 4, 1), dtype float64",
+        ),
+        (
+            lambda t: t.model.inpaint(X[:2], np.ones((4, 4), bool)),
+            "must be a boolean array, true for known variables, that broadcasts to",
+            "shape (4, 4), dtype bool",
+        ),
+        (
+            lambda t: t.texts.continue_text("a", known=np.ones(12, bool)),
+            "`continue_text` passes further arguments to `inpaint`",
+            "known=",
+            TypeError,
         ),
     ],
     "latents": [
@@ -1194,69 +1235,6 @@ CALLS = {
             "loss_weights=[1, 2]",
         ),
     ],
-    "mask": [
-        (
-            lambda t: t.model.inpaint(X, 0.5),
-            "must be a boolean array, true for known variables, that",
-            "shape (), dtype float64",
-        ),
-        (
-            lambda t: t.model.inpaint(X, "known"),
-            "must be a boolean array, true for known variables, that",
-            "shape (), dtype <U5",
-        ),
-        (
-            lambda t: t.model.inpaint(X, np.ones(5, bool)),
-            "must be a boolean array, true for known variables, that",
-            "shape (5,), dtype bool",
-        ),
-        (
-            lambda t: t.model.inpaint(X, [[True], [True, False]]),
-            "must be an array, with rows of equal length",
-            "mask='list'",
-        ),
-        (
-            lambda t: t.model.inpaint(X, {"a": True}),
-            "must be a boolean array, true for known variables, that",
-            "shape (), dtype object",
-        ),
-        (
-            lambda t: t.model.inpaint(X, object()),
-            "must be a boolean array, true for known variables, that",
-            "shape (), dtype object",
-        ),
-        (
-            lambda t: t.model.inpaint(-np.ones_like(X), True),
-            "must be false where `x` is missing (NaN or, for integers,",
-            "true for 384 missing values",
-        ),
-        (
-            lambda t: t.parts.inpaint(X_PARTS, {"c": True}),
-            "must be a dict with some of the parts ['a',",
-            "a dict with the keys ['c']",
-        ),
-        (
-            lambda t: t.parts.inpaint(X_PARTS, True),
-            "must be a dict with some of the parts ['a',",
-            "a bool",
-        ),
-        (
-            lambda t: t.model.inpaint(X[:2], np.ones((4, 4, 1))),
-            "must be a boolean array, true for known variables, that broadcasts to",
-            "shape (4, 4, 1), dtype float64",
-        ),
-        (
-            lambda t: t.model.inpaint(X[:2], np.ones((4, 4), bool)),
-            "must be a boolean array, true for known variables, that broadcasts to",
-            "shape (4, 4), dtype bool",
-        ),
-        (
-            lambda t: t.texts.continue_text("a", mask=np.ones(12, bool)),
-            "`continue_text` passes further arguments to `inpaint`",
-            "mask=",
-            TypeError,
-        ),
-    ],
     "metrics": [
         (
             lambda t: t.model.compile(metrics=["mse"]),
@@ -1303,14 +1281,24 @@ CALLS = {
             "a network with shape (None, 4, 4, 1, 1)",
         ),
         (
-            lambda t: BayesianFlowNetwork(
-                PARTS, networks.MultiPart(PARTS, {"a": (2,), "b": (2,)}, 8), times="variables"
-            ),
+            lambda t: AnyOrderNetwork(PARTS, networks.MultiPart(PARTS, {"a": (2,), "b": (2,)}, 8)),
             "must take 't' of shape {'a': (2,), 'b': (2,)} for each example",
             "a network that takes ()",
         ),
         (
-            lambda t: BayesianFlowNetwork(FLOW, t.model.network, times="variables"),
+            lambda t: BayesianFlowNetwork(MANY, t.ordered.network),
+            "must take 't' of shape () for each example. Networks with times='variables' are for",
+            "a network that takes (3,)",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(
+                MANY, networks.Transformer(MANY, (4,), 8, 1, 1, times="variables", causal=True)
+            ),
+            "must take a dict of 'theta' and 't', and optionally of 'condition', 'mask', 't_next'",
+            "'causal' is for `keras_bfn.AnyOrderNetwork`",
+        ),
+        (
+            lambda t: AnyOrderNetwork(FLOW, t.model.network),
             "must take 't' of shape (4, 4, 1) for each example",
             "a network that takes ()",
         ),
@@ -1336,7 +1324,7 @@ CALLS = {
         ),
         (
             lambda t: BayesianFlowNetwork(FLOW, takes_time_and_theta()),
-            "must take a dict of 'theta' and 't', and optionally 'condition', 'mask'",
+            "must take a dict of 'theta' and 't', and optionally of 'condition', 'mask'",
             "a network that takes ['theta', 'time']",
         ),
     ],
@@ -1445,12 +1433,12 @@ CALLS = {
             "num_particles=0",
         ),
         (
-            lambda t: t.model.generate(1, num_particles=0),
+            lambda t: t.model.generate(1, guidance=total, num_particles=0),
             "must be an integer of at least 1",
             "num_particles=0",
         ),
         (
-            lambda t: t.model.generate(1, 2, num_particles=1.5),
+            lambda t: t.model.generate(1, 2, guidance=total, num_particles=1.5),
             "must be an integer of at least 1",
             "num_particles=1.5",
         ),
@@ -1611,27 +1599,17 @@ CALLS = {
     "order": [
         (
             lambda t: t.model.fit(X, callbacks=[callbacks.SampleImages("a", order="random")]),
-            'requires a model with times="variables"',
-            "order=",
+            "requires a `keras_bfn.AnyOrderNetwork`. Others send all variables together",
+            "order='random'",
+        ),
+        (
+            lambda t: t.model.compile(order="random"),
+            "is not an argument of `compile`",
+            "order='random'",
         ),
         (lambda t: orders.get("backwards"), "or one of ['left_to_right', ", "'backwards'"),
         (lambda t: orders.get(3), "must be", "order=3"),
         (lambda t: orders.get(orders.Random), "must be", "Random"),
-        (
-            lambda t: t.model.code_length(X, order="random"),
-            'requires a model with times="variables". Other models',
-            "order=Random(), times='shared'",
-        ),
-        (
-            lambda t: t.model.generate(2, order=orders.LeftToRight()),
-            'requires a model with times="variables". Other models',
-            "order=LeftToRight(block_size=1), times='shared'",
-        ),
-        (
-            lambda t: t.model.inpaint(X, order="random"),
-            'requires a model with times="variables". Other models',
-            "order=Random(), times='shared'",
-        ),
         (lambda t: t.ordered.code_length(X_LETTERS, order="right_to_left"), "must", "right_to"),
         (lambda t: t.ordered.code_length(X_LETTERS, order=3), "must", "order=3"),
         (
@@ -1672,21 +1650,14 @@ CALLS = {
             "flow=ContinuousFlow(",
         ),
     ],
-    "orders": [
-        (
-            lambda t: BayesianFlowNetwork(FLOW, t.model.network, orders={"together": 1.0}),
-            'must be None unless times="variables"',
-            "orders={'together': 1.0}",
-        ),
+    "states": [
         *(
             (
-                lambda t, orders=orders: BayesianFlowNetwork(
-                    MANY, t.ordered.network, times="variables", orders=orders
-                ),
+                lambda t, states=states: AnyOrderNetwork(MANY, t.ordered.network, states=states),
                 expected,
-                f"orders={orders!r}",
+                f"states={states!r}",
             )
-            for orders, expected in (
+            for states, expected in (
                 (3, "must be a dict from some of ['together', "),
                 ({}, "must be a dict from some of ['together', "),
                 ({"backwards": 1.0}, "must be a dict from some of ['together', "),
@@ -1701,11 +1672,9 @@ CALLS = {
             )
         ),
         (
-            lambda t: BayesianFlowNetwork(
-                CONTINUOUS, t.numbers.network, times="variables", orders={"random": 1.0}
-            ),
+            lambda t: AnyOrderNetwork(CONTINUOUS, t.numbers.network, states={"random": 1.0}),
             'must not have "random" or "left_to_right" for a flow',
-            "orders={'random': 1.0}",
+            "states={'random': 1.0}",
         ),
     ],
     "part": [
@@ -1734,25 +1703,6 @@ CALLS = {
             lambda t: t.texts.generate_text(1, part="text"),
             "must be None unless the flow is a dict",
             "part='text'",
-        ),
-    ],
-    "past": [
-        (lambda t: t.texts.forecast("a", 3), "must have shape (num, steps, ...)", "past='a'"),
-        (
-            lambda t: t.texts.forecast(TOKENS[0], 3),
-            "must have shape (num, steps, ...), with at least one step",
-            "past=array",
-        ),
-        (
-            lambda t: t.texts.forecast(TOKENS[..., None], 3),
-            "must have shape (batch, *event_shape) with event_shape=(5,)",
-            "shape (2, 5, 1)",
-        ),
-        (lambda t: t.texts.forecast(TOKENS + 27, 3), "must lie in [0, 26]", "values from 27 to 27"),
-        (
-            lambda t: t.texts.forecast({"a": TOKENS}, 3),
-            "must not be a dict, because the flow is",
-            "['a']",
         ),
     ],
     "preset": [
@@ -1873,11 +1823,6 @@ CALLS = {
         ),
         (
             lambda t: t.texts.continue_text("a", return_details=True),
-            "must be False. For details, use `inpaint`",
-            "return_details=True",
-        ),
-        (
-            lambda t: t.texts.forecast(TOKENS, 3, return_details=True),
             "must be False. For details, use `inpaint`",
             "return_details=True",
         ),
@@ -2065,7 +2010,7 @@ CALLS = {
         ),
         (
             lambda t: t.model.generate(2, 2, "euler"),
-            "must be a `Sampler` or one of ['ancestral', 'jump', 'ode1', 'ode2',",
+            "must be a `Sampler` or one of ['ancestral', 'ode1', 'ode2',",
             "sampler='euler'",
         ),
         (
@@ -2218,11 +2163,6 @@ CALLS = {
     ],
     "stride": [
         (
-            lambda t: t.texts.forecast(TOKENS, 3, stride=12),
-            "must be an integer of at least 1 and at most 11",
-            "stride=12",
-        ),
-        (
             lambda t: t.texts.continue_text("a", stride=0),
             "must be an integer of at least 1 and at most 12",
             "stride=0",
@@ -2250,13 +2190,6 @@ CALLS = {
             "temperature=0.5",
         ),
     ],
-    "times": [
-        (
-            lambda t: BayesianFlowNetwork(FLOW, t.model.network, times=3),
-            "must be one of ['shared', 'variables']",
-            "times=3",
-        ),
-    ],
     "tokenizer": [
         (
             lambda t: BayesianFlowNetwork(FLOW, t.model.network, tokenizer="letters"),
@@ -2274,9 +2207,7 @@ CALLS = {
             "tokenizer=None",
         ),
         (
-            lambda t: BayesianFlowNetwork(
-                PARTS, t.parts.network, times="variables", tokenizer=LETTERS
-            ),
+            lambda t: AnyOrderNetwork(PARTS, t.parts.network, tokenizer=LETTERS),
             "must be a dict with some of the parts ['a',",
             "a Letters",
         ),
@@ -2448,18 +2379,6 @@ CALLS = {
         (lambda t: t.model.code_length(X, verbose="x"), "must be 'auto', 0, 1 or 2", "verbose='x'"),
         (lambda t: t.model.generate(1, 2, verbose="x"), "must be 'auto', 0, 1 or 2", "verbose='x'"),
         (lambda t: t.model.encode(X, verbose="x"), "must be 'auto', 0, 1 or 2", "verbose='x'"),
-    ],
-    "what": [
-        (
-            lambda t: t.model.export(*STEP, what="loop"),
-            "must be one of ['step', 'network']",
-            "what='loop'",
-        ),
-        (
-            lambda t: t.model.export(*STEP, what=[]),
-            "must be one of ['step', 'network']",
-            "what=[]",
-        ),
     ],
     "x": [
         (lambda t: t.model.fit(None), "must contain data", "x=None"),
@@ -2699,7 +2618,7 @@ CALLS = {
         ),
         (
             lambda t: t.parts.inpaint({}, {}),
-            "must contain the parts that `mask` names, at least one",
+            "must contain the parts that `known` names, at least one",
             "x with []",
         ),
         (
@@ -2709,8 +2628,8 @@ CALLS = {
         ),
         (
             lambda t: t.parts.inpaint({"a": X_PARTS["a"]}, {"b": True}),
-            "must contain the parts that `mask` names",
-            "x with ['a'], mask with ['b']",
+            "must contain the parts that `known` names",
+            "x with ['a'], known with ['b']",
         ),
         (
             lambda t: t.model.encode(np.full((2, 4, 4, 1), 99)),

@@ -1,9 +1,9 @@
-"""Wrong data, masks, weights and orders of a model of several parts."""
+"""Wrong data, masks and weights of a model of several parts."""
 
 import numpy as np
 
-from keras_bfn import codec, orders
-from tests.models.parts import FLOWS, NUM, first, make_data, without
+from keras_bfn import codec
+from tests.models.parts import NUM, first, make_data, without
 from tests.wrong.things import X as X_PLAIN
 from tests.wrong.things import inf, nan
 
@@ -48,21 +48,6 @@ def latents(t, **changes):
 CALLS = {
     "given": [
         *(
-            (lambda t, given=given: t.timed_parts.code_length(X, given=given), expected, came)
-            for given, expected, came in (
-                (["lab"], KNOWN, "given=['lab']"),
-                ("lab", KNOWN, "given='lab'"),
-                (["label", 3], KNOWN, "given=['label', 3]"),
-                ({"lab": True}, KNOWN, "given={'lab': True}"),
-                (3, KNOWN, "given=3"),
-                (LABELS, KNOWN, "given=array("),
-                (LABELS > 0, KNOWN, "given=array("),
-                ({"label": LABELS}, f"`given['label']` {MASKS}(12,)", "dtype int32"),
-                ({"image": np.ones((3, 2), bool)}, f"`given['image']` {MASKS}", "shape (3, 2)"),
-                ({"image": None}, f"`given['image']` {MASKS}", ""),
-            )
-        ),
-        *(
             (lambda t, given=given: t.timed_parts.generate(2, 2, given=given), expected, came)
             for given, expected, came in (
                 ({"lab": LABELS[:2]}, SOME, f"{KEYS}['lab']"),
@@ -77,14 +62,47 @@ CALLS = {
                 ("label", SOME, "a str"),
             )
         ),
+    ],
+    "known": [
         *(
-            (call, 'requires a model with times="variables"', "times='shared'")
-            for call in (
-                lambda t: t.many_parts.code_length(X, given=["label"]),
-                lambda t: t.many_parts.generate(2, 2, given={"label": LABELS[:2]}),
-                lambda t: t.model.code_length(X_PLAIN, given=X_PLAIN > 0),
-                lambda t: t.model.generate(2, 2, given=X_PLAIN[:2]),
+            (lambda t, known=known: t.timed_parts.code_length(X, known=known), expected, came)
+            for known, expected, came in (
+                (["lab"], KNOWN, "known=['lab']"),
+                ("lab", KNOWN, "known='lab'"),
+                (["label", 3], KNOWN, "known=['label', 3]"),
+                ({"lab": True}, KNOWN, "known={'lab': True}"),
+                (3, KNOWN, "known=3"),
+                (LABELS, KNOWN, "known=array("),
+                (LABELS > 0, KNOWN, "known=array("),
+                ({"label": LABELS}, f"`known['label']` {MASKS}(12,)", "dtype int32"),
+                ({"image": np.ones((3, 2), bool)}, f"`known['image']` {MASKS}", "shape (3, 2)"),
+                ({"image": None}, f"`known['image']` {MASKS}", ""),
             )
+        ),
+        *(
+            (lambda t, known=known: t.many_parts.inpaint(X, known, 2), expected, came)
+            for known, expected, came in (
+                (True, SOME, "a bool"),
+                (np.ones(IMAGES.shape, bool), SOME, "a ndarray"),
+                ({}, "must contain the parts that `known` names, at least one", "known with []"),
+                ({"imag": True}, SOME, f"{KEYS}['imag']"),
+                (
+                    {"image": np.ones((2, 3), bool)},
+                    "`known['image']` must be a boolean array",
+                    "shape (2, 3)",
+                ),
+                (
+                    {"image": np.ones(IMAGES.shape)},
+                    "`known['image']` must be a boolean array",
+                    "float64",
+                ),
+                ({"label": np.ones((NUM, 1), bool)}, "`known['label']` must", "shape (12, 1)"),
+            )
+        ),
+        (
+            lambda t: t.model.inpaint(X_PLAIN, {"image": True}),
+            "must be a boolean array",
+            "dtype object",
         ),
     ],
     "latents": [
@@ -148,52 +166,6 @@ CALLS = {
             for weights in ({"image": 1.0}, {}, 1.0)
         ),
     ],
-    "mask": [
-        *(
-            (lambda t, mask=mask: t.many_parts.inpaint(X, mask, 2), expected, came)
-            for mask, expected, came in (
-                (True, SOME, "a bool"),
-                (np.ones(IMAGES.shape, bool), SOME, "a ndarray"),
-                ({}, "must contain the parts that `mask` names, at least one", "mask with []"),
-                ({"imag": True}, SOME, f"{KEYS}['imag']"),
-                (
-                    {"image": np.ones((2, 3), bool)},
-                    "`mask['image']` must be a boolean array",
-                    "shape (2, 3)",
-                ),
-                (
-                    {"image": np.ones(IMAGES.shape)},
-                    "`mask['image']` must be a boolean array",
-                    "float64",
-                ),
-                ({"label": np.ones((NUM, 1), bool)}, "`mask['label']` must", "shape (12, 1)"),
-            )
-        ),
-        (
-            lambda t: t.model.inpaint(X_PLAIN, {"image": True}),
-            "must be a boolean array",
-            "dtype object",
-        ),
-    ],
-    "order": [
-        *(
-            (
-                lambda t, order=order, call=call: call(t, order),
-                'requires a model with times="variables"',
-                "times='shared'",
-            )
-            for order in ("random", orders.Groups(dict.fromkeys(FLOWS, 0), told=False))
-            for call in (
-                lambda t, order: t.many_parts.code_length(X, order=order),
-                lambda t, order: t.many_parts.generate(2, 2, order=order),
-            )
-        ),
-        (
-            lambda t: t.model.inpaint(X_PLAIN, True, 2, order="left_to_right"),
-            'requires a model with times="variables"',
-            "times='shared'",
-        ),
-    ],
     "sample_weight": [
         *(
             (lambda t, call=call, weights=weights: call(t, weights), "shape (12,)", came)
@@ -240,7 +212,7 @@ CALLS = {
             for x, name, expected, came in (
                 (IMAGES, "image", SOME, "a ndarray"),
                 ({**X, "more": IMAGES}, "image", SOME, "'more'"),
-                (without(X, "label"), "label", "must contain the parts", "mask with ['label']"),
+                (without(X, "label"), "label", "must contain the parts", "known with ['label']"),
                 ({**X, "label": LABELS[:5]}, "label", "equally many examples", "'label': 5"),
                 ({"label": 1}, "label", "`x['label']` must be an array of examples", ""),
                 ({"label": LABELS + 9}, "label", "`x['label']` must lie in", ""),

@@ -8,6 +8,7 @@ import tempfile
 import numpy as np
 
 from keras_bfn import (
+    AnyOrderNetwork,
     BayesianFlowNetwork,
     Prediction,
     codec,
@@ -81,7 +82,7 @@ class Things:
     def parts(self):
         shapes = {"a": (2,), "b": (2,)}
         network = networks.MultiPart(PARTS, shapes, 8, 1, "mlp", times="variables")
-        model = BayesianFlowNetwork(PARTS, network, times="variables")
+        model = AnyOrderNetwork(PARTS, network)
         model.compile()
         return model
 
@@ -103,12 +104,12 @@ class Things:
     @functools.cached_property
     def ordered(self):
         network = networks.Transformer(MANY, (3,), 8, 1, 1, times="variables")
-        return BayesianFlowNetwork(MANY, network, times="variables")
+        return AnyOrderNetwork(MANY, network)
 
     @functools.cached_property
     def numbers(self):
         network = networks.MLP(CONTINUOUS, (3,), 8, num_blocks=1, times="variables")
-        return BayesianFlowNetwork(CONTINUOUS, network, times="variables")
+        return AnyOrderNetwork(CONTINUOUS, network)
 
     @functools.cached_property
     def compiled_numbers(self):
@@ -131,7 +132,7 @@ class Things:
     @functools.cached_property
     def ordered_texts(self):
         network = networks.Transformer(TEXT, 8, 8, 1, 1, times="variables")
-        return BayesianFlowNetwork(TEXT, network, times="variables", tokenizer=LETTERS)
+        return AnyOrderNetwork(TEXT, network, tokenizer=LETTERS)
 
     @functools.cached_property
     def masked_texts(self):
