@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-from keras import ops
 
 from keras_bfn import AnyOrderNetwork, BayesianFlowNetwork
 from keras_bfn.flows import DiscreteFlow
@@ -78,12 +77,3 @@ def test_a_layer_declares_nothing_and_takes_what_it_is_given():
     assert own.optional == {"mask"}
     for conditional in (False, True):
         own.check_conditional(conditional)
-
-
-def test_outputs_of_a_network_in_half_precision_are_float32():
-    network = keras.layers.Dense(3, dtype="bfloat16")
-    found = Signature(network, None, NAMES).call(
-        lambda x, training: network(x["theta"]), {"theta": S}
-    )
-    assert keras.backend.standardize_dtype(found.dtype) == "float32"
-    assert tuple(ops.shape(found)) == (2, 4, 3)

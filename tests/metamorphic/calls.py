@@ -20,14 +20,14 @@ QUIET = {"verbose": 0}
 
 
 class Ink(guidance.Guidance):
-    """A likelihood whose strength is an attribute of its own."""
+    """A likelihood whose strength, a number or an array of one, is an attribute of its own."""
 
     def __init__(self, strength, **options):
         super().__init__(**options)
         self.strength = strength
 
     def log_h(self, expected, **values):
-        return self.strength * _first(expected.data())
+        return ops.convert_to_tensor(self.strength, "float32") * _first(expected.data())
 
     def log_likelihood(self, expected, **values):
         return self.log_h(expected)
@@ -255,11 +255,11 @@ def calls_of(name):
             calls[f"inpaint_guided:{key}"] = _call(
                 "inpaint", whole, _mask(whole), 2, guidance=likelihood, **told
             )
-    shared, asked = Ink(0.0), classifier(2, name)
+    shared, asked = Ink(np.zeros((), "float32")), classifier(2, name)
     reweighted = guidance.ClassifierGuidance(asked, 1, preprocess=flat)
     for i, strength in enumerate((1.5, -1.5)):
         calls[f"guided:changed{i}"] = _after(
-            functools.partial(setattr, shared, "strength", strength),
+            functools.partial(np.copyto, shared.strength, strength),
             _generate(2, guidance=shared, sampler="sde1", **told),
         )
         calls[f"guided:reweighted{i}"] = _after(
@@ -381,7 +381,7 @@ def _generations(name, kind, condition, told, whole):
         for given in (["size"], ["label"], ["label", "image"]):
             known = {key: x[key] for key in given}
             calls["generate:given_" + "_".join(given)] = _generate(2, given=known, **told)
-            calls["code_length:given_" + "_".join(given)] = _call("code_length", data, given=given)
+            calls["code_length:given_" + "_".join(given)] = _call("code_length", data, known=given)
         some = {"image": whole["image"]}
         calls["inpaint:some"] = _call("inpaint", some, None, 2, **told)
         calls["generate:lengths"] = _generate(2, lengths={"label": 1}, **told)

@@ -636,7 +636,7 @@ PARTS = np.array([[0.3, 0.05], [0.1, 0.2], [0.05, 0.3]])
 def part_model():
     flow = {"first": DiscreteFlow(3, 12.0), "second": DiscreteFlow(2, 16.0)}
     shapes = {"first": (), "second": ()}
-    return keras_bfn.BayesianFlowNetwork(flow, PartPosterior(), shapes, times="variables", seed=0)
+    return keras_bfn.AnyOrderNetwork(flow, PartPosterior(), event_shape=shapes, seed=0)
 
 
 def check_given(rng):
@@ -671,7 +671,7 @@ def check_given(rng):
         num_steps,
         1,
         NUM,
-        given=[given],
+        known=[given],
         seed=seed_of(rng),
         verbose=0,
     )

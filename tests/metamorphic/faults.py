@@ -15,44 +15,41 @@ import sys
 
 from tests.faults import HERE, Fault, find_all
 
-PROGRAM = "    program = model.programs(kind, sampler, most_steps, guidance, setting)\n"
-BY_CLASS = """    from keras_bfn.{module} import {base}
+KEY = "            key = kind, key_of(arguments, _layer_key)\n"
+BY_CLASS = """\
+            from keras_bfn.{module} import {base}
 
-    arguments = sampler, most_steps, guidance, setting
-    key = [type(a).__name__ if isinstance(a, {base}) else a for a in arguments]
-    key = id(model), kind, *key
-    if key not in vars(draw):
-        vars(draw)[key] = model.programs(kind, *arguments)
-    program = vars(draw)[key]
+            key = kind, key_of(
+                [type(a).__name__ if isinstance(a, {base}) else a for a in arguments], _layer_key
+            )
 """
 
 FAULTS = [
     Fault(
         "programs are kept by the name of the guidance's class",
-        "inference/generation.py",
-        PROGRAM,
+        "models/programs.py",
+        KEY,
         BY_CLASS.format(module="guidance", base="Guidance"),
         ("verbs",),
     ),
     Fault(
         "programs are kept by the name of the sampler's class",
-        "inference/generation.py",
-        PROGRAM,
+        "models/programs.py",
+        KEY,
         BY_CLASS.format(module="samplers", base="Sampler"),
         ("verbs",),
     ),
     Fault(
         "programs of another number of steps go on with the first one's scales",
-        "inference/program.py",
-        "        self.scales.assign(np.pad(scales, (room, (0, 0))))\n",
-        "        if not ops.convert_to_numpy(self.scales).any():\n"
-        "            self.scales.assign(np.pad(scales, (room, (0, 0))))\n",
+        "models/programs.py",
+        "        if scales:\n",
+        "        if scales and not ops.convert_to_numpy(self.scales).any():\n",
         ("verbs",),
     ),
     Fault(
         "programs stay when LoRA changes the network",
-        "_sameness.py",
-        "        return before not in (None, self.keys[name])\n",
+        "models/programs.py",
+        "        return not are_same or before[-1] != how\n",
         "        return False\n",
         ("verbs",),
         "tensorflow",
@@ -60,8 +57,8 @@ FAULTS = [
     Fault(
         "a call with a seed leaves the model's own stream elsewhere",
         "_keras.py",
-        "    with restoring(lambda: generator.state.assign(before)):\n",
-        "    with restoring(lambda: None):\n",
+        "        generator.state.assign(before)\n",
+        "        pass\n",
         ("verbs",),
     ),
     Fault(
@@ -74,18 +71,18 @@ FAULTS = [
     ),
     Fault(
         "`inpaint` returns the dtype that it was given",
-        "inference/inpainting.py",
-        "    return draw(model, event_shape, AncestralSampler(), order, inputs, options)\n",
-        "    x = draw(model, event_shape, AncestralSampler(), order, inputs, options)\n"
+        "guidance/inpainting.py",
+        "    return draw(model, AncestralSampler(), inputs, classifier_free, options)\n",
+        "    found = draw(model, AncestralSampler(), inputs, classifier_free, options)\n"
         "    if not options.return_details:\n"
-        "        x = map_parts(lambda new, dtype: new.astype(dtype), x, came)\n"
-        "    return x\n",
+        "        found = map_parts(lambda new, dtype: new.astype(dtype), found, came)\n"
+        "    return found\n",
         ("forms",),
         more=(
             (
-                "    x, mask = check_partly_known(model, x, mask)\n",
+                "    inputs, x, known = prepare(model, x, known, lengths)\n",
                 "    came = map_parts(lambda x: np.asarray(x).dtype, x)\n"
-                "    x, mask = check_partly_known(model, x, mask)\n",
+                "    inputs, x, known = prepare(model, x, known, lengths)\n",
             ),
         ),
     ),
@@ -111,14 +108,14 @@ FAULTS = [
     ),
     Fault(
         "the rows that fill the last batch are returned, and others lost",
-        "inference/program.py",
+        "models/programs.py",
         "rows[: batches.num]",
         "rows[-batches.num :]",
         ("forms", "weights"),
     ),
     Fault(
         "conditions of the second batch are those of the first, in `code_length`",
-        "inference/program.py",
+        "models/programs.py",
         "lambda values: values[rows], self.inputs)\n",
         "lambda values: values[rows] if values.ndim > 1 else values[: len(rows)], self.inputs)\n",
         ("forms",),
@@ -132,16 +129,16 @@ FAULTS = [
     ),
     Fault(
         "what is missing costs something, in `code_length`",
-        "inference/scoring.py",
-        'count_variables(x, mask, inputs.get("sample_weight"))',
+        "models/scoring.py",
+        'count_variables(x, observed, inputs.get("sample_weight"))',
         'count_variables(x, None, inputs.get("sample_weight"))',
         ("weights",),
     ),
     Fault(
         "the network is shown what is missing",
-        "predictions.py",
-        "condition, training, mask, known=state.known, causal=state.causal\n",
-        "condition, training, known=state.known, causal=state.causal\n",
+        "models/bayesian_flow_network.py",
+        "return self.predict_params(s, state.t, condition, observed, training, t_next)\n",
+        "return self.predict_params(s, state.t, condition, None, training, t_next)\n",
         ("weights",),
     ),
     Fault(
@@ -153,9 +150,9 @@ FAULTS = [
     ),
     Fault(
         "the mean over variables is one over batches, in bits",
-        "models/bayesian_flow_network.py",
-        "update_state(ops.divide_no_nan(per_example, size), weight)\n",
-        "update_state(ops.divide_no_nan(per_example, size))\n",
+        "models/sums.py",
+        "update_state(bits, weights.in_means)\n",
+        "update_state(bits)\n",
         ("weights",),
     ),
     Fault(
@@ -175,8 +172,8 @@ FAULTS = [
     Fault(
         "files lack how often `evaluate` repeats",
         "models/bayesian_flow_network.py",
-        '"num_repeats", "order")}\n',
-        '"order")} | {"num_repeats": 1}\n',
+        '"num_repeats": self.num_repeats}\n',
+        '"num_repeats": 1}\n',
         ("saving",),
     ),
     Fault(

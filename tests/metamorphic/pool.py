@@ -30,9 +30,10 @@ class Kind(NamedTuple):
         flow: the flow, or a dict of flows.
         event_shape: the shape of an example, or a dict of shapes.
         conditions: as networks take them, or None.
-        options: of `BayesianFlowNetwork`.
+        options: of the model.
         network: of the network.
         network_class: a class of `keras_bfn.networks`.
+        model_class: the model's class.
     """
 
     flow: Any
@@ -41,6 +42,7 @@ class Kind(NamedTuple):
     options: Any = types.MappingProxyType({})
     network: Any = types.MappingProxyType({})
     network_class: Any = networks.MLP
+    model_class: Any = keras_bfn.BayesianFlowNetwork
 
 
 def _chain():
@@ -98,9 +100,10 @@ KINDS = {
         },
         {"size": (), "image": (2, 1, 1), "label": (2,)},
         2,
-        options={"times": "variables", "allow_missing": True, "condition_dropout": 0.25},
+        options={"allow_missing": True, "condition_dropout": 0.25},
         network={"width": 8, "num_blocks": 1, "mixer": "mlp", "times": "variables"},
         network_class=networks.MultiPart,
+        model_class=keras_bfn.AnyOrderNetwork,
     ),
 }
 DISCRETE = ("binary", "classes", "bins", "text", "conditional", "vectors", "missing")
@@ -119,7 +122,7 @@ def make_model(name, seed=0, optimizer=None, **network_options):
     network = kind.network_class(
         kind.flow, kind.event_shape, conditions=kind.conditions, **options, **network_options
     )
-    model = keras_bfn.BayesianFlowNetwork(kind.flow, network, seed=seed, **kind.options)
+    model = kind.model_class(kind.flow, network, seed=seed, **kind.options)
     model.compile(optimizer or keras.optimizers.SGD(0.1))
     return model
 

@@ -384,9 +384,9 @@ def check_left_out_parts(rng):
     data = (x, condition)
     given = [str(key) for key in rng.choice(sorted(x), int(rng.integers(1, 3)), replace=False)]
     options = {"num_steps": [None, 2][rng.integers(2)], "seed": 0, **QUIET}
-    nats = model.code_length(data, given=given, **options)
+    nats = model.code_length(data, known=given, **options)
     weight = {key: np.zeros(pool.NUM) for key in given}
-    weighted = model.code_length(data, given=given, sample_weight=weight, **options)
+    weighted = model.code_length(data, known=given, sample_weight=weight, **options)
     pool.assert_same(weighted, nats, f"given {given}, with weights 0")
     plain = model.code_length(data, **options)
     zero = model.code_length(data, sample_weight=weight, **options)
@@ -397,5 +397,5 @@ def check_left_out_parts(rng):
     sums = sum(total(part) for part in zero["parts"].values())
     pool.assert_same(total(zero), sums, "the sum of the parts")
     order = {key: x[key] for key in rng.permutation(sorted(x))}
-    found = model.code_length((order, condition), given=given[::-1], **options)
+    found = model.code_length((order, condition), known=given[::-1], **options)
     pool.assert_same(found, nats, f"given {given}, in another order")

@@ -60,6 +60,12 @@ def test_the_network_is_told_the_input_distribution_and_the_time(model):
     np.testing.assert_array_equal(to_numpy(prediction.params), to_numpy(expected))
 
 
+def test_outputs_of_a_network_in_half_precision_are_float32():
+    half = make_model(FLOW, compiled=False, dtype="bfloat16")
+    prediction = half.predict_params(np.zeros((2, *EVENT_SHAPE, 3), "float32"), np.zeros(2))
+    assert keras.backend.standardize_dtype(prediction.params.dtype) == "float32"
+
+
 def test_unobserved_variables_reach_the_network_as_before_the_first_message(model):
     t = np.linspace(0, 1, 6).astype("float32")
     observed = np.random.default_rng(0).random(X.shape) < 0.5
