@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from keras_bfn import (
+    AnyOrderNetwork,
     callbacks,
     codec,
     datasets,
@@ -33,7 +34,7 @@ from keras_bfn import (
     tables,
 )
 from keras_bfn._config import Immutable
-from tests.models.small import FLOWS, make_data, make_model
+from tests.models.small import EVENT_SHAPE, FLOWS, make_data, make_model
 
 BACKENDS = ("/tensorflow/", "/jax/", "/jaxlib/", "/torch/")
 KINDS = ("?", "i1", "i4", "i8", "u1", "u8", "f2", "f4", "f8", "c8", "U1", "O", "M8[D]")
@@ -306,6 +307,7 @@ SEED, VERBOSE = one_of(None, 0, 7), one_of(0)
 DATA = one_of(X, X.tolist(), X.astype("int64"), X[:2])
 COMMON = {"seed": SEED, "batch_size": one_of(4), "verbose*": VERBOSE}
 # Of a model: few right values, for each combination is compiled.
+ORDER = one_of("together", "random", "left_to_right", np.arange(16).reshape(4, 4, 1) // 8)
 METHODS = {
     "fit": {
         "x*": DATA,
@@ -332,7 +334,6 @@ METHODS = {
         "x*": DATA,
         "num_steps": one_of(None, 2),
         "num_repeats": one_of(1),
-        "given": one_of(None, ()),
         "sample_weight": one_of(np.ones(4)),
         **COMMON,
     },
@@ -344,7 +345,6 @@ METHODS = {
         "guidance_scale": one_of(1.0),
         "guidance": one_of(None),
         "num_particles": one_of(None),
-        "given": one_of(None),
         "latents": one_of(None, np.zeros((4, 4, 4, 1, 5))),
         "lengths": one_of(None),
         "return_details": one_of(False),
@@ -359,12 +359,27 @@ METHODS = {
     },
     "inpaint": {
         "x*": DATA,
-        "mask*": one_of(None, True, X > 2),
+        "known*": one_of(None, True, X > 2),
         "num_steps*": one_of(2),
         "num_particles": one_of(1),
         "twisted": one_of(True),
         "lengths": one_of(None),
         "return_details": BOOL,
+        **COMMON,
+    },
+    # Of a model of any order.
+    "ordered code_length": {
+        "x*": DATA,
+        "num_steps": one_of(None, 2),
+        "order": ORDER,
+        "known": one_of(None, (), X > 2),
+        **COMMON,
+    },
+    "ordered generate": {
+        "num_samples*": one_of(4),
+        "num_steps*": one_of(2),
+        "order": ORDER,
+        "given": one_of(None, X, np.where(X > 2, X, -1)),
         **COMMON,
     },
     "compress": {"x*": DATA, "condition": one_of(None), "verbose*": VERBOSE},
@@ -426,11 +441,17 @@ def check_constructor(target, arguments, counts):
     check_made(found) if kind == "result" else check_error(kind, found)
 
 
+def any_order_model():
+    network = networks.MLP(FLOW, EVENT_SHAPE, 8, 1, times="variables")
+    return AnyOrderNetwork(FLOW, network, seed=0)
+
+
 class Model:
     """A model that is called, and looked at afterwards."""
 
     def __init__(self):
         self.model = make_model(FLOW)
+        self.ordered = any_order_model()
         self.codec = codec.Codec(self.model, 2)
         self.model.train_on_batch(X)
         self.weights, self.logs = self.model.get_weights(), self._evaluate()
@@ -441,15 +462,16 @@ class Model:
 
     def check(self, name, arguments, counts):
         of = self.codec if name in ("compress", "decompress") else self.model
-        kind, found = outcome_of(getattr(of, name), arguments)
+        *ordered, verb = name.split()
+        kind, found = outcome_of(getattr(self.ordered if ordered else of, verb), arguments)
         counts[name, kind] += 1
         if kind != "result":
             check_error(kind, found)
-        elif name in ("fit", "train_on_batch"):
+        elif verb in ("fit", "train_on_batch"):
             self.model.set_weights(self.weights)
-        elif name == "code_length":
+        elif verb == "code_length":
             assert np.isfinite(found["transmission"]).all()
-        elif name == "generate":
+        elif verb == "generate":
             samples = found[0] if isinstance(found, tuple) else found
             FLOW.check_data(samples)
         self.num_calls += 1
@@ -505,8 +527,8 @@ def main():
         ask(num, counts, *seed)
     finally:
         for (name, kind), number in sorted(counts.items()):
-            print(f"{name:<16}{kind:<12}{number:>8}")
-        print(f"{'all':<28}{counts.total():>8}")
+            print(f"{name:<22}{kind:<12}{number:>8}")
+        print(f"{'all':<34}{counts.total():>8}")
 
 
 if __name__ == "__main__":
