@@ -59,7 +59,7 @@ def plot_series(
 def plot_forecast(
     completions: ArrayLike,
     path: Path,
-    mask: ArrayLike,
+    known: ArrayLike,
     real: ArrayLike | None = None,
     levels: Sequence[float] = (0.5, 0.9),
     names: Sequence[str] | None = None,
@@ -71,7 +71,7 @@ def plot_forecast(
             of one series, as `BayesianFlowNetwork.inpaint` returns for a series repeated `num`
             times.
         path: path of the PNG.
-        mask: bool array, true where the series is known. It broadcasts to the shape of one
+        known: bool array, true where the series is known. It broadcasts to the shape of one
             completion, as in `inpaint`. Known values are drawn in black.
         real: array of the shape of one completion: the actual values, or None.
         levels: tuple of floats in (0, 1): the fraction of the completions within each band, with as
@@ -91,7 +91,7 @@ def plot_forecast(
     path = check_path("path", path)
     one_shape = np.shape(completions)[1:]
     completions = _check_series("completions", completions)
-    mask = _check_like("mask", mask, bool, one_shape, completions.shape[1:])
+    known = _check_like("known", known, bool, one_shape, completions.shape[1:])
     if real is not None:
         real = _check_like("real", real, float, one_shape, completions.shape[1:])
     levels = levels.tolist() if isinstance(levels, np.ndarray) else levels
@@ -104,7 +104,7 @@ def plot_forecast(
     figure = new_figure(9, 1 + 2.2 * num_channels)
     panels = figure.subplots(num_channels, 1, squeeze=False, sharex=True)[:, 0]
     positions, median = np.arange(completions.shape[1]), np.median(completions, axis=0)
-    known = np.where(mask, completions[0], np.nan)
+    known_values = np.where(known, completions[0], np.nan)
     for channel, (axes, name) in enumerate(zip(panels, names, strict=True)):
         # Where the series is known, the bands have zero width: they start and end at known values.
         for i, level in enumerate(sorted(levels, reverse=True)):
@@ -115,7 +115,7 @@ def plot_forecast(
         axes.plot(positions, median[:, channel], color="tab:blue", linewidth=1, label="median")
         if real is not None:
             axes.plot(positions, real[:, channel], color="tab:red", linewidth=1, label="real")
-        axes.plot(positions, known[:, channel], color="black", marker=".", label="known")
+        axes.plot(positions, known_values[:, channel], color="black", marker=".", label="known")
         axes.set_ylabel(name)
     legend = panels[0].get_legend_handles_labels()
     figure.legend(*legend, loc="outside upper center", ncols=len(legend[0]), frameon=False)

@@ -103,21 +103,21 @@ CALLS = {
             "levels='x'",
         ),
     ],
-    "mask": [
+    "known": [
         (
             lambda t: visualization.plot_forecast(ROWS, "a.png", None),
             "must be an array of bool",
-            "mask=dtype('O')",
+            "known=dtype('O')",
         ),
         (
             lambda t: visualization.plot_forecast(ROWS, "a.png", np.ones(3, bool)),
             "must broadcast to (2,)",
-            "mask=(3,)",
+            "known=(3,)",
         ),
         (
             lambda t: visualization.plot_forecast(ROWS, "a.png", "x"),
             "must be an array of bool",
-            "mask=dtype('<U1')",
+            "known=dtype('<U1')",
         ),
     ],
     "names": [
