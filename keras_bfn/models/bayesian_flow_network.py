@@ -594,8 +594,8 @@ class BayesianFlowNetwork(Built):
 
     def predict_in(self, inputs, s, t, t_next=None, guide=None):
         """Predicts in a program, whose inputs hold the condition and the observed variables."""
-        seen = inputs.get("condition"), inputs.get("observed")
-        return self.predict_params(s, t, *seen, t_next=t_next, guide=guide)
+        condition, observed = inputs.get("condition"), inputs.get("observed")
+        return self.predict_params(s, t, condition, observed, t_next=t_next, guide=guide)
 
     def complete(self, x, inputs):
         """Returns the samples of a program that has these inputs."""

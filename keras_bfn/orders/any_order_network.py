@@ -139,8 +139,9 @@ class AnyOrderNetwork(BayesianFlowNetwork):
 
     def predict_state(self, state, loss, x, condition, observed, training=False):
         s = self.sample_evidence(x, state.t, state.known)
-        seen = condition, observed, training
-        return self.predict_params(s, state.t, *seen, known=state.known, causal=state.causal)
+        return self.predict_params(
+            s, state.t, condition, observed, training, known=state.known, causal=state.causal
+        )
 
     def costs(self, loss, x, predictions, state):
         def cost(flow, x, prediction, messages, coded):
@@ -217,10 +218,12 @@ class AnyOrderNetwork(BayesianFlowNetwork):
         return super().network_inputs(theta, t, condition, observed, t_next)
 
     def predict_in(self, inputs, s, t, t_next=None, guide=None):
-        known, seen = inputs.get("known"), (inputs.get("condition"), inputs.get("observed"))
+        condition, observed, known = map(inputs.get, ("condition", "observed", "known"))
         if known is not None:
             s = map_parts(know, self.flow, s, inputs["given"], known)
-        return self.predict_params(s, t, *seen, t_next=t_next, guide=guide, known=known)
+        return self.predict_params(
+            s, t, condition, observed, t_next=t_next, guide=guide, known=known
+        )
 
     def complete(self, x, inputs):
         if "known" not in inputs:

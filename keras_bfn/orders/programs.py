@@ -124,15 +124,13 @@ class OrderedProgram(SamplingProgram):
                 s = map_parts(evidence, model.flow, states, x, known, now)
                 t, causal = map_parts(lambda now: ops.where(now, time, 0.0), now), None
                 drawn = map_parts(lambda known, at_first: known & ~at_first, known, at_first)
-            seen = inputs.get("condition"), observed
-            guide = None
+            condition, guide = inputs.get("condition"), None
             if self.classifier_free is not None:
                 guide = self.classifier_free.asking(inputs["guidance_scale"])
-            return (
-                model.predict_params(
-                    s, t, *seen, guide=guide, known=known, causal=causal, drawn=drawn
-                ),
+            predictions = model.predict_params(
+                s, t, condition, observed, guide=guide, known=known, causal=causal, drawn=drawn
             )
+            return (predictions,)
 
         def act(i, carry, predictions):
             states, x, known, num_unknown = carry
@@ -142,8 +140,8 @@ class OrderedProgram(SamplingProgram):
             new = self.draw(outputs, group, seed)
             x = map_parts(put_where, drawn, new, x)
             known = map_parts(ops.logical_or, known, drawn)
-            times = plan[i, TIME], plan[i, NEXT]
-            stepped = map_parts(self.sampler.step, model.flow, states, outputs, *times, seed)
+            step, t, t_next = self.sampler.step, plan[i, TIME], plan[i, NEXT]
+            stepped = map_parts(step, model.flow, states, outputs, t, t_next, seed)
             states = keras.tree.map_structure(
                 lambda new, first: ops.where(is_last, first, new), stepped, start
             )
@@ -311,6 +309,7 @@ class LeftToRightProgram(SamplingProgram):
         if "condition" in inputs:
             found["condition"] = cast_conditions(model, inputs["condition"])
         if "guidance_scale" in inputs:
-            both = found, model.without_condition(found)
-            found = keras.tree.map_structure(lambda *x: ops.concatenate(x), *both)
+            found = keras.tree.map_structure(
+                lambda *x: ops.concatenate(x), found, model.without_condition(found)
+            )
         return found
