@@ -60,7 +60,10 @@ def _add_methods(cls, modules):
     for name, attribute in list(cls.attributes.items()):
         value = re.fullmatch(r"(?:\w+\()?(\w+)((?:\.\w+)*)\)?", str(attribute.value))
         if "class-attribute" in attribute.labels and value and value[1] in cls.module.members:
-            function = modules[cls.module.resolve(value[1]) + value[2]]
+            path = cls.module.resolve(value[1]) + value[2]
+            if path.partition(".")[0] != cls.package.name:  # of another package
+                continue
+            function = modules[path]
             function = function.final_target if function.is_alias else function
             if function.is_function:
                 method = copy.copy(function)
