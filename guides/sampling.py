@@ -38,9 +38,9 @@ digits = load_digits().images[..., None].astype("int32")
 """
 ## Samplers
 
-`generate` takes a sampler by name. `"ancestral"`, the default, is the paper's: at each step it
-samples data from the output distribution, and then a message about these data. The other samplers
-use the mean of the output distribution instead of a sample. `"sde1"` and `"sde2"` add the noise of
+`generate` takes a sampler by name. `"ancestral"` is the paper's: at each step it samples data from
+the output distribution, and then a message about these data. The other samplers use the mean of the
+output distribution instead of a sample. `"sde1"` and `"sde2"` add the noise of
 a message at each step. `"ode1"` and `"ode2"` add no noise, so a sample is a function of its
 starting point, which is random. The 2 stands for second order: these samplers extrapolate the mean
 from the last two predictions, and need fewer steps.
@@ -52,6 +52,8 @@ for name in ("ancestral", "sde2", "ode2"):
 
 """
 With `num_steps=9` the network is called ten times: once before each step, and once after the last.
+By default, all verbs take 20 steps of `SDE2Sampler(spacing="log_beta")` (with particles, of
+`"ancestral"`).
 
 A sampler object has options:
 
@@ -64,7 +66,8 @@ A sampler object has options:
   `2`, these digits are [better from ten calls on](../benchmarks/results/sampling.md). With `16`,
   [68% of sampled molecules](../benchmarks/results/molecules.md) are valid, without it (at a
   `temperature` of 0.5) 33%. Higher values need more steps, and samples may vary less.
-- `start` skips the earliest times, when messages carry almost no information.
+- `start` skips the earliest times, when messages carry almost no information. With `"log_beta"`, it
+  is chosen by the flow if you leave it out.
 - `spacing="log_beta"` spaces the steps evenly in the logarithm of the total accuracy, beta. With
   few steps, it gives the best samples of these digits and of binary MNIST, by [Fréchet
   distance](../docs/results.md#samples).

@@ -154,9 +154,15 @@ for name, compress in (("gzip", gzip.compress), ("bzip2", bz2.compress)):
         f"{name:<7}{8 * num_bytes / len(after):.2f} bits per character, "
         f"{8 * alone / len(after):.2f} without the training part"
     )
+
+
+def bits_under(chain, tokens):
+    return -chain.log_prob(tokens).mean() / LENGTH / math.log(2)
+
+
 for order in (1, 2, 3):
-    ngrams = metrics.NgramModel(train.tokens.astype("int32"), 27, order=order)
-    print(f"{order + 1}-gram {ngrams.bits_per_token(held_out):.2f} bits per character")
+    chain = flows.MarkovChain.fit(train.tokens[None], 27, order=order)
+    print(f"{order + 1}-gram {bits_under(chain, held_out):.2f} bits per character")
 
 """
 ## Samples
@@ -183,10 +189,10 @@ for name, option in options.items():
     sampler = samplers.SDE2Sampler(**option)
     texts = model.generate_text(32, num_steps=40, sampler=sampler, seed=0, verbose=0)
     known = metrics.spelling_rate(texts, reference)
-    bits = ngrams.bits_per_token(np.stack([letters.encode(text) for text in texts]))
+    bits = bits_under(chain, np.stack([letters.encode(text) for text in texts]))
     print(f"{name:<16}{known:>4.0%} known words, {bits:.2f} bits: {texts[0]}")
 real = [letters.decode(row) for row in held_out]
-known, bits = metrics.spelling_rate(real, reference), ngrams.bits_per_token(held_out)
+known, bits = metrics.spelling_rate(real, reference), bits_under(chain, held_out)
 print(f"{'real text':<16}{known:>4.0%} known words, {bits:.2f} bits")
 
 """
@@ -228,7 +234,7 @@ print(keras.saving.load_model("text.keras").generate_text(1, num_steps=20, seed=
 `examples/text.py novel.txt` trains on any text from left to right, which learns much faster (see
 [in any order](in_any_order.py)). `examples/text8.py --preset small --data novel.txt` trains a model
 of a million weights on windows of 256 characters, with a prior of order 3, and prints how many
-words of its samples are known, and their n-gram bits (both by the validation text).
+words of its samples are known, and their 4-gram bits (both by the validation text).
 `examples/fine_tune.py text` trains `bfn_text` further on other texts (see
 [fine-tuning](fine_tuning_and_export.py)). For texts of different lengths,
 `tokenizer.encode_batch(texts)` pads each row with -1 (or with the end symbol of `Symbols`); use
