@@ -94,7 +94,7 @@ class Tokenizer(Immutable):
         Raises:
             ValueError: if the array does not hold tokens.
         """
-        tokens = check_tokens("tokens", tokens, self.num_classes, allow_missing=True)
+        tokens = _check_tokens(tokens, self.num_classes)
         texts = []
         for row in np.atleast_2d(tokens):
             row = row[row >= 0]
@@ -435,19 +435,16 @@ def check_tokenizer(name, tokenizer):
     return tokenizer
 
 
-def check_tokens(name, tokens, num_classes, allow_missing=False):
-    """Returns `tokens` as an array, or raises a `ValueError` if it does not hold tokens.
-
-    With `allow_missing`, tokens may be missing, as -1.
-    """
-    tokens, least = to_numpy(tokens, name), -1 if allow_missing else 0
+def _check_tokens(tokens, num_classes):
+    """Returns an array of tokens, -1 where missing, or raises a `ValueError`."""
+    tokens = to_numpy(tokens, "tokens")
     tokens = tokens if tokens.size else tokens.astype("int32")  # an empty list is of floats
     are_integers = tokens.ndim in (1, 2) and np.issubdtype(tokens.dtype, np.integer)
-    if are_integers and (not tokens.size or least <= tokens.min() <= tokens.max() < num_classes):
+    if are_integers and (not tokens.size or -1 <= tokens.min() <= tokens.max() < num_classes):
         return tokens
     raise ValueError(
-        f"Argument `{name}` must contain integers in {least}..{num_classes - 1}, of shape "
-        f"(length,) or (num, length). Received: shape {tokens.shape}, dtype {tokens.dtype}"
+        f"Argument `tokens` must contain integers in -1..{num_classes - 1}, of shape (length,) or "
+        f"(num, length). Received: shape {tokens.shape}, dtype {tokens.dtype}"
         + (f", from {tokens.min()} to {tokens.max()}" if are_integers else "")
     )
 

@@ -42,7 +42,10 @@ class Flow(Immutable):
     | `discrete = True` | integers |
     | `expected_embedding`, `log_receiver_ratio` | all but integers 0..K-1, of a finite K |
 
-    For integers 0..K-1, everything else follows from their K embeddings. It may also define:
+    For integers 0..K-1, everything else follows from their K embeddings. A prior enters in
+    `input_params` alone, whose result without evidence is the prior; one that couples variables
+    also in `hear`. `DiscreteFlow` and `ContinuousFlow` have an argument `prior`. A flow may also
+    define:
 
     | member | purpose |
     |---|---|

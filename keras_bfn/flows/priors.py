@@ -117,7 +117,8 @@ class MarkovChain(Immutable):
     >>> flow = keras_bfn.flows.DiscreteFlow(num_classes=3, beta_1=2.0, prior=chain)
 
     Reference: the sum-product (forward-backward) algorithm, section 13.2 of Bishop, "Pattern
-    Recognition and Machine Learning"; the estimate: `keras_bfn.metrics.NgramModel`.
+    Recognition and Machine Learning"; the estimate: Kneser and Ney, 1995, interpolated as in
+    [Chen and Goodman, 1999](https://doi.org/10.1006/csla.1999.0128).
     """
 
     def __init__(self, counts: ArrayLike, starts: ArrayLike | None = None) -> None:

@@ -176,6 +176,7 @@ class CrossEntropyLoss(BFNLoss):
         bound = _cost_rate(flow, x, output, rate / self.density(t))
         if not flow.theta_is_probs:  # not classes
             return bound
+        # Not divided by the density: its gradient is weighted by how often a time is drawn.
         learnt = -rate / flow.schedule.beta(1.0) * output.log_prob(x)
         return ops.stop_gradient(bound) + (learnt - ops.stop_gradient(learnt))
 

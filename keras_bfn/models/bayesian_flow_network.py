@@ -62,6 +62,23 @@ class BayesianFlowNetwork(Built):
     A call that fails or is interrupted leaves the model with its weights. Calls from several
     threads run one at a time. `predict` of Keras is refused.
 
+    In training, Keras's own `train_step` calls `call`, then `compute_loss`, on each batch. The base
+    classes only check, build, compile and save. A batch takes these steps:
+
+    1. `draw_state`: the times, `loss.times` of evenly spread numbers;
+    2. `sample_evidence`: `flow.sample_evidence` of the data, at these times;
+    3. `predict_params`: theta is `flow.input_params` of the evidence, and `ask` calls the network;
+    4. `costs`: the loss scores the prediction, in nats per variable;
+    5. `compute_loss`: sums over the variables of an example that count, and means over examples.
+
+    | to change | write |
+    |---|---|
+    | what is scored, how it is weighted by time | a `keras_bfn.losses.BFNLoss` for `compile` |
+    | how samples are made | a `keras_bfn.samplers.Sampler`: examples are there |
+    | the data type, or its prior | a `keras_bfn.flows.Flow`: `input_params` holds the prior |
+    | the rule of classifier-free guidance | `keras_bfn.guidance.ClassifierFreeGuidance.combine` |
+    | any of the steps above | a subclass, as `keras_bfn.AnyOrderNetwork` is |
+
     Args:
         flow: the data type, a `keras_bfn.flows.Flow`, or a dict from names of parts to flows.
         network: a Keras model or layer that takes a dict: `"theta"`, the parameters of the input
@@ -411,7 +428,9 @@ class BayesianFlowNetwork(Built):
         return outputs
 
     def draw_state(self, name, loss, u, x, observed, training=False):
-        """Returns the state of the receiver in which a loss scores each example.
+        """Returns the state of the receiver in which a loss scores each example: a time.
+
+        An `AnyOrderNetwork` draws more, from all of the arguments.
 
         Args:
             name: `"transmission"` or `"reconstruction"`.
@@ -430,7 +449,10 @@ class BayesianFlowNetwork(Built):
         return self.predict_params(s, state.t, condition, observed, training, t_next)
 
     def costs(self, loss, x, predictions, state):
-        """Returns the nats of each variable by a loss, shaped as the data."""
+        """Returns the nats of each variable by a loss, shaped as the data.
+
+        An `AnyOrderNetwork` also weighs them by what was known in the state.
+        """
 
         def cost(flow, x, prediction):
             return loss(flow, x, prediction, self.seed_generator)
@@ -593,7 +615,11 @@ class BayesianFlowNetwork(Built):
         return map_parts(ops.cast, self.network(inputs, training=training), "float32")
 
     def predict_in(self, inputs, s, t, t_next=None, guide=None):
-        """Predicts in a program, whose inputs hold the condition and the observed variables."""
+        """Predicts in a program of sampling, given the program's inputs.
+
+        Here, they hold the condition and the observed variables; for an `AnyOrderNetwork`, also
+        what is given.
+        """
         condition, observed = inputs.get("condition"), inputs.get("observed")
         return self.predict_params(s, t, condition, observed, t_next=t_next, guide=guide)
 

@@ -13,6 +13,9 @@ from keras_bfn.inputs.missing import count_variables
 class Weights(NamedTuple):
     """How much variables and examples count; None stands for 1.
 
+    The mean per variable is sum(in_means * cost / num_variables) / sum(in_means) over examples, the
+    mean per example sum(of_examples * cost) / sum(of_examples).
+
     Attributes:
         of_variables: in the sum over an example, shaped as the data.
         num_variables: the number of variables of an example, by weight: an int, or `(batch,)`.

@@ -38,8 +38,7 @@ class Sampler(Immutable):
     A sampler is immutable. It carries an explicit state from step to step: a tensor or a nest of
     tensors of constant shapes and dtypes. For each step from `t` to `t_next`, the loop calls the
     network on `evidence(flow, state, t)` and passes the output distribution to `step`. `times`
-    returns the times of these predictions. A sampler that predicts twice in each step, such as
-    Heun's, repeats times there: a step between equal times corrects the one before. All random
+    returns the times of these predictions. All random
     numbers come from the given seed. A sampler handles one flow. In a dict of flows, each part has
     its own state, and all parts take steps between the same times.
 
@@ -80,6 +79,34 @@ class Sampler(Immutable):
             return state + flow.observe(flow.embed(distribution.mode()), alpha, seed)
 
     model.generate(16, num_steps=20, sampler=GreedySampler())
+    ```
+
+    A sampler that predicts twice in each step repeats times. This one is Heun's, of order 2. From
+    `t` to the same `t`, it corrects the step before. Times are tensors, so `where` tells the two
+    apart, and the state holds what the second needs.
+
+    ```python
+    class HeunSampler(keras_bfn.samplers.ODE1Sampler):
+        def times(self, flow, num_steps):  # t0, t1, t1, t2, t2, and so on
+            return np.repeat(super().times(flow, num_steps), 2)[1:]
+
+        def init(self, flow, shape, seed=None):
+            u = super().init(flow, shape, seed)
+            return u, u, keras.ops.zeros_like(u), keras.ops.zeros(())
+
+        def evidence(self, flow, state, t):
+            return super().evidence(flow, state[0], t)
+
+        def step(self, flow, state, distribution, t, t_next, seed=None):
+            u, before, first, t_before = state
+            embedding = flow.expected_embedding(distribution)
+            mean = 0.5 * (first + embedding)
+            corrected = self.advance(flow, before, mean, t_before, t)
+            predicted = self.advance(flow, u, embedding, t, t_next)
+            u_next = keras.ops.where(t_next > t, predicted, corrected)
+            return u_next, u, embedding, t + 0.0 * t_before
+
+    model.generate(16, num_steps=10, sampler=HeunSampler())
     ```
 
     A sampler keeps further arguments as attributes of the same names. Compiled programs are reused
