@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import keras_bfn
-from keras_bfn.inference.exported import make_function
-from keras_bfn.samplers import JumpSampler
+from keras_bfn.distillation import JumpSampler
+from keras_bfn.saving.exported import make_function
 from tests.distillation.exact_jumps import FLOW, make_exact_model, make_exact_teacher, samples_of
 
 LATENTS = np.random.default_rng(0).standard_normal((64, 3, 1)).astype("float32")
@@ -48,7 +48,7 @@ def test_fresh_noise_keeps_the_variance_of_the_evidence(noise_scale):
 
 def test_an_exported_step_is_a_jump():
     model, sampler = make_exact_model(start=0.1), JumpSampler(start=0.1)
-    function, inputs = make_function(model, "step", sampler, None, False)
+    function, inputs = make_function(model, sampler, None, False)
     inputs |= {"t": 0.1, "t_next": 1.0}
     inputs = {name: keras.ops.convert_to_tensor(value) for name, value in inputs.items()}
     noise = next(name for name in inputs if name.startswith("normal"))
@@ -74,20 +74,25 @@ def test_the_network_receives_the_time_of_arrival():
     np.testing.assert_allclose(keras.ops.convert_to_numpy(jumped)[:, 0, 0], [0.1, 0.7], atol=1e-6)
 
 
-def test_jumps_need_a_network_that_jumps():
+def test_only_students_jump():
+    """Whether or not the network takes the time of arrival."""
     flow = keras_bfn.flows.ContinuousFlow()
-    model = keras_bfn.BayesianFlowNetwork(flow, keras_bfn.networks.MLP(flow, (3,), 8, 1))
-    with pytest.raises(ValueError, match="`sampler` must not jump"):
-        model.generate(2, 1, "jump", verbose=0)
-    with pytest.raises(ValueError, match="`sampler` must not jump"):
-        make_function(model, "step", "jump", None, False)
+    for jumps in (False, True):
+        network = keras_bfn.networks.MLP(flow, (3,), 8, 1, jumps=jumps)
+        model = keras_bfn.BayesianFlowNetwork(flow, network)
+        with pytest.raises(ValueError, match="`sampler` must not jump"):
+            model.generate(2, 1, JumpSampler(), verbose=0)
+        with pytest.raises(ValueError, match="`sampler` must not jump"):
+            make_function(model, JumpSampler(), None, False)
+        with pytest.raises(ValueError, match="`sampler` must be"):
+            model.generate(2, 1, "jump", verbose=0)
 
 
 def test_what_jumps_cannot_do():
     model = make_exact_model()
-    with pytest.raises(ValueError, match="jumps do not run backwards"):
+    with pytest.raises(ValueError, match="only jumps"):
         model.encode(np.zeros((2, 3), "float32"), 1, "jump", verbose=0)
-    with pytest.raises(ValueError, match="must not jump to be guided"):
+    with pytest.raises(ValueError, match="must have a `step` that accepts a `shift`"):
         model.generate(2, 1, "jump", guidance=lambda x: keras.ops.sum(x, axis=1), verbose=0)
     with pytest.raises(TypeError, match="end"):
         JumpSampler(end="mode")

@@ -5,9 +5,8 @@ import numpy as np
 import pytest
 
 import keras_bfn
-from keras_bfn.distillation import Trajectories
+from keras_bfn.distillation import JumpSampler, Trajectories
 from keras_bfn.distillation.trajectories import plan_jumps
-from keras_bfn.samplers import JumpSampler
 from tests.distillation.exact_jumps import FLOW, make_exact_teacher, samples_of
 
 JUMP = JumpSampler()
@@ -135,7 +134,7 @@ def test_conditions_and_scales_of_a_path_are_those_of_its_jumps():
 def test_each_variable_may_have_its_own_time():
     flow = keras_bfn.flows.DiscreteFlow(2, beta_1=3.0)
     network = keras_bfn.networks.MLP(flow, (3,), width=8, num_blocks=1, times="variables")
-    model = keras_bfn.BayesianFlowNetwork(flow, network, times="variables")
+    model = keras_bfn.AnyOrderNetwork(flow, network)
     inputs, target = Trajectories(model, 4, 3, num_jumps=2, batch_size=8)[0]
     assert inputs["t"].shape == inputs["t_next"].shape == (8,)
     assert inputs["s"].shape == target.shape

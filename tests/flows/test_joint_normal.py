@@ -12,6 +12,7 @@ from keras_bfn.flows import ContinuousFlow, FactorNormal, JointNormal
 from keras_bfn.losses import ContinuousTimeLoss, stratified_uniform
 from tests.checks import assert_mean_is
 from tests.flows.cases import NORMAL
+from tests.models.parts import CLASSES
 from tests.tensors import to_numpy
 
 BETA = np.array([0.0, 0.5, 30.0, 400.0], "float32")
@@ -137,11 +138,10 @@ def test_normal_data_with_gaps_or_in_groups_cost_their_entropy(what, kind):
     if kind is FactorNormal:  # with all factors, the same distribution
         values, vectors = np.linalg.eigh(covariance - 1e-4 * np.eye(6))
         prior = FactorNormal(np.full(6, 0.2), vectors * np.sqrt(values), np.full(6, 1e-4))
-    model = keras_bfn.BayesianFlowNetwork(
+    model = CLASSES["shared" if "shared" in what else "variables"](
         ContinuousFlow(0.02, prediction="residual", prior=prior),
         NoResidual(),
         event_shape=(6,),
-        times="shared" if "shared" in what else "variables",
         allow_missing=True,
         seed=0,
     )
@@ -149,7 +149,7 @@ def test_normal_data_with_gaps_or_in_groups_cost_their_entropy(what, kind):
     if "missing" in what:
         x[:, 1::2], sent = np.nan, sent[::2]
     else:
-        options["order"] = keras_bfn.orders.Groups(np.arange(6) % 2, told=False)
+        options["order"] = keras_bfn.orders.Groups(np.arange(6) % 2, coded_directly=False)
     nats = model.code_length(x, num_repeats=20, batch_size=500, verbose=0, **options)
     covariance, own = covariance[np.ix_(sent, sent)], x[:, sent] - 0.2
     entropy = 0.5 * np.linalg.slogdet(2 * np.pi * np.e * covariance)[1]

@@ -34,6 +34,13 @@ class Untwisted(Guidance):
         return ops.stop_gradient(super().log_h(expected, **values))
 
 
+class UntwistedMarginals(Untwisted):
+    """As `Untwisted`, of the mean likelihood. It has no function, so its program is reused."""
+
+    def likelihood(self, data):
+        return of_marginals(data)
+
+
 def total_variation(x, probs=TILTED):
     """Between pairs and their probabilities."""
     frequencies = np.bincount(x @ [3, 1], minlength=9) / len(x)

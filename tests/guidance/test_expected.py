@@ -50,8 +50,8 @@ def test_data_and_variances_have_one_form(name):
     assert sure.shape == shape
     np.testing.assert_allclose(sure if len(shape) == 2 else sure.argmax(axis=-1), x, rtol=1e-6)
     assert not to_numpy(known.variances()).any()
-    mask = np.array([[1, 0]] * 4, "float32")
-    hidden, _ = expect(flow, mask=to_tensor(mask))
+    observed = np.array([[1, 0]] * 4, "float32")
+    hidden, _ = expect(flow, observed=to_tensor(observed))
     for values in (hidden.data(), hidden.variances()):
         assert not to_numpy(values)[:, 1].any()
         assert to_numpy(values)[:, 0].any()

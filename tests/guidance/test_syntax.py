@@ -75,7 +75,7 @@ def test_h_is_the_probability_of_all_sequences_that_are_accepted(name):
     for tokens in itertools.product(range(NUM_CLASSES), repeat=LENGTH):
         if accepts(tokens):
             expected += np.prod(probs[:, np.arange(LENGTH), tokens], axis=1)
-    found = np.exp(to_numpy(likelihood.fn(to_tensor(probs))))
+    found = np.exp(to_numpy(likelihood.likelihood(to_tensor(probs))))
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
@@ -83,7 +83,7 @@ def test_sure_sequences_are_accepted_or_not_and_what_is_missing_is_not_read():
     sequences = np.array([[0, 0, 1, 1, 2], [0, 1, 1, 0, 2], [0, 2, 2, 2, 2], [0, 1, 2, 2, 0]])
     probs = np.eye(NUM_CLASSES, dtype="float32")[sequences]
     probs[3, 4] = 0.0  # missing
-    found = to_numpy(Balanced([0, 1]).fn(to_tensor(probs)))
+    found = to_numpy(Balanced([0, 1]).likelihood(to_tensor(probs)))
     np.testing.assert_allclose(found, np.log([1.0, 1e-30, 1e-30, 1.0]), rtol=1e-6)
 
 
@@ -95,9 +95,9 @@ def test_a_tokenizer_says_which_classes_symbols_are_and_how_texts_end():
     assert balanced.end == even.end == smiles.end == 6
     texts = ["C(C1)C1", "C(C", "CC1", "CC)"]
     probs = np.eye(7, dtype="float32")[smiles.encode_batch(texts)]
-    found = to_numpy((balanced * even).leaves()[0].fn(to_tensor(probs)))
+    found = to_numpy((balanced * even).leaves()[0].likelihood(to_tensor(probs)))
     np.testing.assert_array_equal(found > -1, [True, False, True, False])
-    found = to_numpy(even.fn(to_tensor(probs)))
+    found = to_numpy(even.likelihood(to_tensor(probs)))
     np.testing.assert_array_equal(found > -1, [True, True, False, True])
 
 

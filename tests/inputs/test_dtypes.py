@@ -9,11 +9,12 @@ import pytest
 from keras import layers, ops
 
 import keras_bfn
-from keras_bfn import BayesianFlowNetwork
+from keras_bfn import AnyOrderNetwork, BayesianFlowNetwork
 from keras_bfn._keras import seeded
 from keras_bfn.flows import ContinuousFlow, DiscreteFlow, DiscretizedFlow
 from keras_bfn.networks import MLP
 from tests.backends import everywhere
+from tests.models.parts import CLASSES
 from tests.models.small import ConditionNetwork
 from tests.tensors import to_numpy
 
@@ -370,7 +371,7 @@ def test_given_parts_come_back_in_the_dtype_of_samples():
     network = keras_bfn.networks.MultiPart(
         flow, {"a": SHAPE, "b": SHAPE}, times="variables", width=8
     )
-    model = BayesianFlowNetwork(flow, network, times="variables", allow_missing=True, seed=0)
+    model = AnyOrderNetwork(flow, network, allow_missing=True, seed=0)
     given = {"a": X.astype("uint8")}
     x = model.generate(NUM, 1, given=given, lengths={"a": 2}, **OPTIONS)
     assert {name: part.dtype for name, part in x.items()} == {"a": "int32", "b": "float32"}
@@ -448,7 +449,7 @@ def test_evidence_is_in_float32_whatever_the_default_of_keras(times, set_floatx)
     set_floatx("float16")
     flow = ContinuousFlow(sigma_1=0.001)  # its evidence grows beyond float16
     network = MLP(flow, (6,), width=8, num_blocks=1, times=times, dtype="float32")
-    model = BayesianFlowNetwork(flow, network, times=times, seed=0)
+    model = CLASSES[times](flow, network, seed=0)
     x = np.random.default_rng(0).uniform(-1, 1, (NUM, 6))
     s = model.generate(2, 3, return_details=True, **OPTIONS).trajectory.s
     assert s.dtype == "float32"

@@ -208,7 +208,7 @@ def test_nothing_is_heard_of_what_is_missing(name, kind):
     s = to_numpy(model.sample_evidence(x, t)).astype("float32")
 
     def params(s):
-        return model.predict_params(s, t, mask=there).params
+        return model.predict_params(s, t, observed=there).params
 
     expected, slope = value_and_gradient(params, np.where(there[..., None], s, 0.0))
     for other in (s, s + 1e9, np.nan, np.inf):
@@ -218,7 +218,7 @@ def test_nothing_is_heard_of_what_is_missing(name, kind):
         np.testing.assert_array_equal(found_slope, slope)
     assert np.isfinite(slope).all()
     assert not slope[~there].any()
-    theta = to_numpy(model.predict_params(s, t, mask=there).theta)
+    theta = to_numpy(model.predict_params(s, t, observed=there).theta)
     first = to_numpy(flow.input_params(to_tensor(s * 0.0), to_tensor(t * 0.0)))
     np.testing.assert_allclose(theta[~there], first[~there], rtol=1e-6)
     seen = predict_at(model, with_holes, t)
@@ -232,7 +232,7 @@ def test_a_network_that_takes_a_mask_is_told_it():
     model = make_own("with a mask", flow)
     s, t = np.zeros((2, LONG, 3), "float32"), np.zeros(2, "float32")
     there = np.array([[True] * LONG, [True] * SHORT + [False] * (LONG - SHORT)])
-    told = to_numpy(model.predict_params(s, t, mask=there).params)
+    told = to_numpy(model.predict_params(s, t, observed=there).params)
     assert np.abs(told[0] - told[1]).max() > 0.01  # the evidence is the same
     np.testing.assert_allclose(to_numpy(model.predict_params(s, t).params), told[[0, 0]], rtol=1e-6)
 

@@ -20,6 +20,7 @@ from tests.inputs.test_missing import (
     pad,
     randomize,
 )
+from tests.models.parts import CLASSES
 from tests.tensors import to_numpy
 
 TABLE = {
@@ -45,7 +46,7 @@ def make_table():
 
 def make_table_model(times="shared", **options):
     network = MultiPart(TABLE, COLUMNS, width=8, num_blocks=1, mixer="mlp", times=times)
-    model = BayesianFlowNetwork(TABLE, randomize(network), times=times, seed=0, **options)
+    model = CLASSES[times](TABLE, randomize(network), seed=0, **options)
     model.compile("sgd")
     return model
 
@@ -105,7 +106,7 @@ def test_missing_cells_of_what_is_given_are_drawn():
         close = np.isclose(predictions[part].params, others[part].params, atol=1e-4)
         assert close[:, there].all()
         assert not close[:, ~there].all()
-    nats = model.code_length(holes, given=["price"], **OPTIONS)
+    nats = model.code_length(holes, known=["price"], **OPTIONS)
     assert np.isfinite(nats["transmission"]).all()
 
 

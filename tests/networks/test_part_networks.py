@@ -16,6 +16,7 @@ from numpy.testing import assert_allclose
 import keras_bfn
 from tests.__main__ import BACKENDS
 from tests.injected_noise import injected_noise
+from tests.models import parts
 from tests.models.parts import (
     EVENT_SHAPES,
     FLOWS,
@@ -36,7 +37,7 @@ PARTS = re.escape("['size', 'image', 'label']")
 def make_model(name, times="shared", conditional=False):
     keras.utils.set_random_seed(0)
     network = NETWORKS[name](times, conditional)
-    return keras_bfn.BayesianFlowNetwork(FLOWS, network, times=times, seed=0)
+    return parts.CLASSES[times](FLOWS, network, seed=0)
 
 
 CASES = [
@@ -64,11 +65,13 @@ def test_a_network_of_ones_own_serves_in_every_verb(name, times, conditional, tm
 
     def say(model):
         kwargs = {"batch_size": NUM, "seed": 0, "verbose": 0}
-        given = {"label": X["label"]} if times == "variables" else None
-        samples = model.generate(NUM, 2, "sde2", condition=condition, given=given, **kwargs)
+        given, known = {}, {}
+        if times == "variables":
+            given, known = {"given": {"label": X["label"]}}, {"known": ["label"]}
+        samples = model.generate(NUM, 2, "sde2", condition=condition, **given, **kwargs)
         if not IS_TORCH:
             return samples
-        nats = model.code_length(data, 2, given=given and ["label"], **kwargs)
+        nats = model.code_length(data, 2, **known, **kwargs)
         completed = model.inpaint(X, {"image": True}, 2, condition=condition, **kwargs)
         return samples, nats, completed
 
@@ -81,7 +84,7 @@ def test_a_network_of_ones_own_serves_in_every_verb(name, times, conditional, tm
     for loaded in copies:
         assert list(loaded.flow) == list(FLOWS)
         assert dict(loaded.event_shape) == EVENT_SHAPES
-        assert (loaded.times, loaded.loss_weights) == (times, {"image": 0.5})
+        assert (type(loaded), loaded.loss_weights) == (parts.CLASSES[times], {"image": 0.5})
         keras.tree.map_structure(lambda a, b: assert_allclose(a, b, rtol=1e-4), said, say(loaded))
     if IS_TORCH:
         loaded.fit(data, batch_size=NUM, verbose=0)
@@ -102,7 +105,7 @@ def swapped(times, order):
 @pytest.mark.parametrize("order", [("b", "a", "c"), ("c", "a", "b"), ("a", "b", "c")])
 def test_a_functional_network_is_shown_each_part_under_its_name(order, times, tmp_path):
     flow = {name: keras_bfn.flows.ContinuousFlow(0.1, "data") for name in ("b", "c", "a")}
-    model = keras_bfn.BayesianFlowNetwork(flow, swapped(times, order), times=times)
+    model = parts.CLASSES[times](flow, swapped(times, order))
     model.save(tmp_path / "model.keras")
     s = {name: np.full((2, 1), i, "float32") for i, name in enumerate(flow)}
     t = {name: np.full(2, (i + 1) / 4, "float32") for i, name in enumerate(flow)}
@@ -179,7 +182,10 @@ def make_times(kind):
     return keras.Model(inputs, outputs)
 
 
-SHARED = r"`network` must take 't' of shape \(\) for each example.*'shared'. Received: .* takes "
+SHARED = (
+    r"`network` must take 't' of shape \(\) for each example.*times='variables' are for "
+    "`keras_bfn.AnyOrderNetwork`. Received: .* takes "
+)
 TIMES = (
     r"`network` must take 't' of shape {'size': \(\), 'image': \(2, 3, 1\), 'label': \(\)} for .* "
 )
@@ -208,15 +214,10 @@ REFUSED = {
         {"event_shape": {**EVENT_SHAPES, "size": 1}},
         r"`event_shape\['size'\]` must be a tuple.*=1",
     ),
-    "times": (
-        functional,
-        {"times": "own"},
-        r"`times` must be one of \['shared', 'variables'\].*'own'",
-    ),
     "plain times": (
         lambda: IMAGE,
         {"flow": FLOWS["image"], "times": "variables"},
-        r"must take 't' of shape \(2, 3, 1\) for each example, for times='variables'.*takes \(\)",
+        r"must take 't' of shape \(2, 3, 1\) for each example.*takes \(\)",
     ),
     "dict for plain": (
         functional,
@@ -236,16 +237,18 @@ REFUSED = {
 @pytest.mark.parametrize("kind", REFUSED)
 def test_a_network_that_does_not_suit_the_flows_is_refused(kind):
     make_network, kwargs, message = REFUSED[kind]
+    arguments = {"flow": FLOWS, "network": make_network(), "times": "shared", **kwargs}
+    make_model = parts.CLASSES[arguments.pop("times")]
     with pytest.raises(ValueError, match=message):
-        keras_bfn.BayesianFlowNetwork(**{"flow": FLOWS, "network": make_network(), **kwargs})
+        make_model(**arguments)
 
 
 @pytest.mark.once
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"][: 1 + IS_TORCH])
 def test_mixed_precision_trains_and_scores_in_float32(policy):
     keras.utils.set_random_seed(0)
-    model = keras_bfn.BayesianFlowNetwork(
-        FLOWS, PartsLayer(dtype=policy), EVENT_SHAPES, times="variables", seed=0
+    model = keras_bfn.AnyOrderNetwork(
+        FLOWS, PartsLayer(dtype=policy), event_shape=EVENT_SHAPES, seed=0
     )
     model.build_for({name: part.shape for name, part in X.items()})
     model.compile("adam")

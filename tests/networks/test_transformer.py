@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import keras_bfn
 from keras_bfn import testing
 from keras_bfn.flows import DiscreteFlow
-from keras_bfn.inference.ordered import LeftToRightProgram
+from keras_bfn.orders.programs import LeftToRightProgram
 from keras_bfn.samplers import AncestralSampler
 from tests.backends import everywhere
 from tests.models.small import FLOWS
@@ -84,7 +84,7 @@ def test_one_position_after_another_is_predicted_as_in_one_call(name):
     options = ONE_BY_ONE[name]
     flow, shape = options.get("flow", FLOW), options.get("shape", (LENGTH,))
     network = make_network(**options)
-    model = keras_bfn.BayesianFlowNetwork(flow, network, times="variables", seed=0)
+    model = keras_bfn.AnyOrderNetwork(flow, network, seed=0)
     rng, num = np.random.default_rng(0), 6
     x = rng.integers(0, flow.num_values, (num, *shape)).astype("int32")
     inputs, mask = {"given": x, "known": np.zeros(x.shape, bool), "ones": np.ones(num)}, None
@@ -103,12 +103,14 @@ def test_one_position_after_another_is_predicted_as_in_one_call(name):
         s,
         np.zeros(num, "float32"),
         inputs.get("condition"),
-        mask=mask,
+        observed=mask,
         known=known,
         causal=ops.ones(num, "bool"),
     ).params
     positions = network.one_by_one()
-    fixed = positions.fixed(LeftToRightProgram(model, AncestralSampler()).network_inputs(inputs))
+    fixed = positions.fixed(
+        LeftToRightProgram(model, AncestralSampler(), None).network_inputs(inputs)
+    )
     kept, past = positions.start(num, room=2)
     for i in range(LENGTH):
         if i == 2:

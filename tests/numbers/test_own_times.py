@@ -10,8 +10,9 @@ from keras import ops
 import keras_bfn
 from keras_bfn import losses, networks
 from keras_bfn.flows import DiscretizedFlow
-from keras_bfn.inputs.states import State
-from keras_bfn.predictions import Prediction, input_distribution, nats_per_example
+from keras_bfn.orders.any_order_network import hear_each
+from keras_bfn.orders.states import State, cost
+from keras_bfn.predictions import Prediction
 from tests.backends import everywhere
 from tests.flows.cases import FLOWS, NORMAL, PRIORS, random_data
 from tests.tensors import to_numpy, to_tensor, value_and_gradient
@@ -31,14 +32,14 @@ LOSSES = [losses.ContinuousTimeLoss(), losses.DiscreteTimeLoss(3), losses.Recons
 SOME = ("discretized-joint", "continuous-joint", "discrete-3-chain", "circular")
 
 
-def see(flow, x, mask=None):
+def see(flow, x, observed=None):
     """Times, evidence and theta of all mixtures."""
     known, t = ops.convert_to_tensor(IS_KNOWN), to_tensor(T)
-    if mask is not None:
-        known = ops.logical_and(known, mask)
+    if observed is not None:
+        known = ops.logical_and(known, observed)
     s = flow.sample_evidence(x, t, keras.random.SeedGenerator(0))
     s = ops.where(known[..., None], flow.known_evidence(x), s)
-    return *input_distribution(flow, s, t, mask, known, has_own_times=True), known
+    return *hear_each(flow, s, t, observed, known), known
 
 
 @pytest.mark.parametrize("name", everywhere(list(ALL), *SOME))
@@ -66,7 +67,7 @@ def test_evidence_and_times_imply_theta_of_observed_variables(name):
     t = to_tensor(rng.uniform(size=(NUM, SIZE)).astype("float32"))
     s = flow.sample_evidence(random_data(flow, (NUM, SIZE)), t, keras.random.SeedGenerator(0))
     mask = rng.random((NUM, SIZE)) < 0.5
-    t, s, theta = input_distribution(flow, s, t, mask, has_own_times=True)
+    t, s, theta = hear_each(flow, s, t, mask)
     implied = to_numpy(flow.input_params(s, flow.schedule.beta(t)))
     np.testing.assert_allclose(implied[mask], to_numpy(theta)[mask], atol=2e-4, rtol=2e-3)
 
@@ -81,14 +82,14 @@ def test_losses_and_gradients_are_finite_and_what_is_known_costs_nothing(name, s
     params = rng.standard_normal((NUM, SIZE, flow.output_size)).astype("float32") * OUTPUTS[size]
     open, nothing = ops.cast(~known, "float32"), ops.zeros_like(t)
     states = {"messages": State(t, known, open, nothing)}
-    if flow.can_be_told:
-        states["told"] = State(t, known, nothing, open)
+    if flow.can_be_coded_directly:
+        states["coded"] = State(t, known, nothing, open)
     for (what, state), loss in itertools.product(states.items(), LOSSES):
 
         def nats(params, loss=loss, state=state):
             seen = Prediction(t, s, theta, params)
-            seed, (_, _, *counted, _) = keras.random.SeedGenerator(0), state
-            return nats_per_example(loss, flow, x, seen, seed, None, *counted)
+            seed = keras.random.SeedGenerator(0)
+            return ops.sum(cost(loss, flow, x, seen, state.messages, state.coded, seed), axis=-1)
 
         value, gradient = value_and_gradient(nats, params)
         assert np.isfinite(value).all(), (what, loss)
@@ -107,7 +108,7 @@ def test_gradients_by_evidence_are_finite(name):
     params = np.random.default_rng(1).standard_normal((NUM, SIZE, flow.output_size))
 
     def expected(s):
-        seen, s, theta = input_distribution(flow, s, t, None, known)
+        seen, s, theta = hear_each(flow, s, t, known=known)
         output = flow.output_distribution(to_tensor(params), s, seen)
         return ops.sum(flow.expected_embedding(output), axis=-1) + ops.sum(theta, axis=-1)
 
@@ -125,18 +126,18 @@ def make_network(flow, **options):
 @pytest.mark.parametrize("name", everywhere(list(ALL), "discrete-3-chain"))
 def test_training_in_all_states_stays_finite(name):
     flow = ALL[name]
-    shares = {"together": 1, "given": 1, "own": 1}
-    causal = flow.can_be_told
+    states = {"together": 1, "given": 1, "own": 1}
+    causal = flow.can_be_coded_directly
     if causal:
-        shares |= {"random": 1, "left_to_right": 1}
+        states |= {"random": 1, "left_to_right": 1}
     keras.utils.set_random_seed(0)
-    model = keras_bfn.BayesianFlowNetwork(
-        flow, make_network(flow, causal=causal), times="variables", orders=shares, seed=0
+    model = keras_bfn.AnyOrderNetwork(
+        flow, make_network(flow, causal=causal), states=states, seed=0
     )
     model.compile(keras.optimizers.Adam(0.01))
     x = random_data(flow, (40, SIZE))
     for _ in range(3):
         assert np.isfinite(model.train_on_batch(x))
     assert all(np.isfinite(weights).all() for weights in model.network.get_weights())
-    nats = model.code_length(x, given=np.arange(SIZE) < 1, batch_size=40, seed=0, verbose=0)
+    nats = model.code_length(x, known=np.arange(SIZE) < 1, batch_size=40, seed=0, verbose=0)
     assert np.isfinite(nats["transmission"] + nats["reconstruction"]).all()

@@ -25,7 +25,7 @@ from tests.tensors import to_numpy
 
 LENGTH, NUM_CLASSES = 4, 3
 FLOW = DiscreteFlow(NUM_CLASSES, beta_1=3.0)
-SHARES = {"together": 1, "given": 1, "own": 1, "random": 1, "left_to_right": 1}
+STATES = {"together": 1, "given": 1, "own": 1, "random": 1, "left_to_right": 1}
 X = np.random.default_rng(0).integers(0, NUM_CLASSES, (24, LENGTH)).astype("int32")
 CLASSES = np.arange(24, dtype="int32") % 3
 ORDERS = {
@@ -33,22 +33,20 @@ ORDERS = {
     "random": Random(2),
     "left_to_right": "left_to_right",
     "blocks": Blocks(2),
-    "groups": Groups([1, 0, 0, 2], told=[True, False, True]),
+    "groups": Groups([1, 0, 0, 2], coded_directly=[True, False, True]),
 }
 QUIET = {"batch_size": 24, "seed": 0, "verbose": 0}
 once = pytest.mark.once
 
 
-def make_model(flow=FLOW, orders=SHARES, seed=0, model=None, **options):
+def make_model(flow=FLOW, states=STATES, seed=0, model=None, **options):
     """A model with a network of random weights, which tells all states apart."""
     keras.utils.set_random_seed(seed)
     small = {"width": 8, "num_layers": 1, "num_heads": 2, "causal": True}
     network = Transformer(flow, LENGTH, times="variables", **{**small, **options})
     rng = np.random.default_rng(seed)
     network.set_weights([0.4 * rng.standard_normal(w.shape) for w in network.get_weights()])
-    return keras_bfn.BayesianFlowNetwork(
-        flow, network, times="variables", orders=orders, seed=seed, **(model or {})
-    )
+    return keras_bfn.AnyOrderNetwork(flow, network, states=states, seed=seed, **(model or {}))
 
 
 def total(nats):
@@ -87,7 +85,8 @@ def test_a_saved_model_says_the_same_in_every_order(tmp_path):
     model.compile(keras.optimizers.Adam(0.01))
     model.fit((X, CLASSES), epochs=1, verbose=0)
     loaded = save_and_load(model, "file", tmp_path)
-    assert (loaded.times, loaded.orders) == ("variables", dict.fromkeys(SHARES, 0.2))
+    assert loaded.states == dict.fromkeys(STATES, 0.2)
+    assert type(loaded) is keras_bfn.AnyOrderNetwork
     assert loaded.network.causal
     assert_same(say(loaded, condition=CLASSES), say(model, condition=CLASSES))
     loaded.fit((X, CLASSES), epochs=1, verbose=0)
@@ -108,9 +107,9 @@ def test_training_goes_on_as_if_it_had_not_been_interrupted(tmp_path):
         assert_array_equal(found, value)
 
 
-@pytest.mark.parametrize("kind", everywhere(list(SHARES), "own"))
+@pytest.mark.parametrize("kind", everywhere(list(STATES), "own"))
 def test_every_kind_of_state_trains_and_is_validated(kind):
-    model = make_model(orders={kind: 1.0})
+    model = make_model(states={kind: 1.0})
     model.compile(keras.optimizers.Adam(0.02))
     history = model.fit(X, epochs=2, batch_size=8, validation_data=X, verbose=0).history
     assert all(np.isfinite(values).all() for values in history.values())
@@ -146,9 +145,9 @@ def test_what_is_evaluated_is_sent_together():
 
 
 @once
-@pytest.mark.parametrize("kind", SHARES)
+@pytest.mark.parametrize("kind", STATES)
 def test_weights_of_variables_count_in_each_kind_of_state(kind):
-    model = make_model(orders={kind: 1.0})
+    model = make_model(states={kind: 1.0})
     weight = np.random.default_rng(0).random(X.shape).astype("float32")
     weight[:, 1] = 0
     costs = []
@@ -174,9 +173,9 @@ def sequences(length=LENGTH):
 @once
 @pytest.mark.parametrize("causal", [True, False])
 def test_conditions_guide_what_is_told(causal):
-    shares = SHARES if causal else None
+    states = STATES if causal else None
     model = make_model(
-        orders=shares, model={"condition_dropout": 0.25}, conditions=3, causal=causal
+        states=states, model={"condition_dropout": 0.25}, conditions=3, causal=causal
     )
     every, log_p = sequences(), 0.0
     classes = np.full(len(every), 1, "int32")
@@ -190,7 +189,7 @@ def test_conditions_guide_what_is_told(causal):
             s.astype("float32"),
             t,
             classes,
-            guidance_scale=scale,
+            guide=ClassifierFreeGuidance(2.0).asking(scale),
             known=known,
             drawn=known,
             causal=ops.ones(len(every), "bool") if causal else None,
@@ -339,7 +338,7 @@ def test_sequences_have_lengths_in_every_order(order):
     ("order", "num_groups"), [([1, 0, 2, 3], 4), ([0, 1, 1, 2], 3), ("left_to_right", 4)]
 )
 def test_what_is_missing_costs_nothing_in_any_order(order, num_groups, masked):
-    model = make_model(orders=None, masked=masked, causal=False, model={"allow_missing": True})
+    model = make_model(states=None, masked=masked, causal=False, model={"allow_missing": True})
     every = pad(np.pad(sequences(2), ((0, 0), (0, 2))), 2)
     options = {**QUIET, "batch_size": len(every), "num_repeats": num_groups}
     nats = model.code_length(every, order=order, **options)
@@ -348,9 +347,9 @@ def test_what_is_missing_costs_nothing_in_any_order(order, num_groups, masked):
 
 
 @once
-@pytest.mark.parametrize("kind", SHARES)
+@pytest.mark.parametrize("kind", STATES)
 def test_sequences_of_other_lengths_train_in_each_kind_of_state(kind):
-    model = make_model(orders={kind: 1.0}, masked=True)
+    model = make_model(states={kind: 1.0}, masked=True)
     model.compile(keras.optimizers.Adam(0.01))
     x = np.where(np.arange(LENGTH) < 1 + np.arange(24)[:, None] % LENGTH, X, -1)
     history = model.fit(x, epochs=2, batch_size=8, validation_data=x, verbose=0).history
@@ -378,7 +377,7 @@ def test_latents_and_trajectories_are_those_of_what_is_sent_together():
 @pytest.mark.parametrize("order", ["together", "left_to_right", "random"])
 def test_texts_are_written_and_continued_in_any_order(order):
     flow = DiscreteFlow(27, beta_1=2.0)
-    model = make_model(flow, orders=None, model={"tokenizer": Letters()})
+    model = make_model(flow, states=None, model={"tokenizer": Letters()})
     texts = model.generate_text(3, 2, order=order, seed=0, verbose=0)
     assert [len(text) for text in texts] == [LENGTH] * 3
     texts = model.continue_text(["ab", "z"], 2, 2, order=order, seed=0, verbose=0)
@@ -395,16 +394,16 @@ def test_numbers_are_sent_in_blocks_and_given(flow):
     x = rng.uniform(-1, 1, (24, LENGTH)).astype("float32")
     x = ((x + 1) * 4.5).astype("int32").clip(0, 8) if flow.discrete else x
     network = MLP(flow, (LENGTH,), width=16, num_blocks=1, times="variables")
-    model = keras_bfn.BayesianFlowNetwork(flow, network, times="variables", seed=0)
+    model = keras_bfn.AnyOrderNetwork(flow, network, seed=0)
     model.compile(keras.optimizers.Adam(0.01))
     model.fit(x, epochs=2, batch_size=8, verbose=0)
     known = np.arange(LENGTH) < 2
     given = np.where(known, x, -1 if flow.discrete else np.nan).astype(x.dtype)
-    for order in ("together", Blocks(1), Groups([0, 1, 1, 0], told=False)):
+    for order in ("together", Blocks(1), Groups([0, 1, 1, 0], coded_directly=False)):
         drawn = model.generate(24, 4, given=given, order=order, **QUIET)
         assert_array_equal(drawn[:, known], x[:, known])
         flow.check_data(drawn)
-        nats = model.code_length(x, 3, given=known, order=order, **QUIET)
+        nats = model.code_length(x, 3, known=known, order=order, **QUIET)
         assert np.isfinite(total(nats)).all()
 
 
@@ -415,7 +414,7 @@ def test_one_block_of_all_variables_is_drawn_as_they_are_together(sampler):
     network = MLP(flow, (LENGTH,), width=8, num_blocks=1, times="variables")
     rng = np.random.default_rng(0)
     network.set_weights([0.2 * rng.standard_normal(w.shape) for w in network.get_weights()])
-    model = keras_bfn.BayesianFlowNetwork(flow, network, times="variables", seed=0)
+    model = keras_bfn.AnyOrderNetwork(flow, network, seed=0)
     together, block = (
         model.generate(24, 3, sampler=sampler, order=order, **QUIET)
         for order in ("together", Blocks(LENGTH))

@@ -154,7 +154,9 @@ def test_groups_of_ones_own_are_an_array_or_one_number_for_all_of_a_part():
     order = Groups(numbers)
     assert order.count_groups((2, 3, 1)) == 3
     assert_array_equal(order.groups((2, 3, 1)), numbers[None])
-    order = Groups({"image": 1, "label": 0, "word": [0, 0, 3, 1]}, told=[True, False, True, False])
+    order = Groups(
+        {"image": 1, "label": 0, "word": [0, 0, 3, 1]}, coded_directly=[True, False, True, False]
+    )
     assert order.count_groups(PARTS) == 4  # one is empty
     groups = order.groups({name: PARTS[name] for name in order.numbers})
     assert_array_equal(groups["image"], np.ones((1, 2, 2, 1)))
@@ -204,8 +206,8 @@ ALL = [
     Groups([0, 1, 2]),
     Groups([[0, 1, 2]]),
     Groups([0, 1, 1]),
-    Groups([0, 1, 2], told=False),
-    Groups([0, 1, 2], told=[True, False, True]),
+    Groups([0, 1, 2], coded_directly=False),
+    Groups([0, 1, 2], coded_directly=[True, False, True]),
     Groups({"a": 0, "b": np.arange(6).reshape(2, 3)}),
 ]
 
@@ -219,13 +221,15 @@ def test_an_order_survives_its_config_and_equals_no_other(order):
     assert hash(copy) == hash(order)
     assert sum(order == other for other in ALL) == 1
     with pytest.raises(AttributeError, match="cannot be changed"):
-        order.told = False
+        order.coded_directly = False
 
 
 @once
 def test_a_list_of_who_is_told_is_kept_as_a_tuple():
-    assert Groups([0, 1], told=[True, False]) == Groups([0, 1], told=(True, False))
-    assert Groups([0, 1], told=[True, False]).told == (True, False)
+    assert Groups([0, 1], coded_directly=[True, False]) == Groups(
+        [0, 1], coded_directly=(True, False)
+    )
+    assert Groups([0, 1], coded_directly=[True, False]).coded_directly == (True, False)
 
 
 @once
@@ -235,14 +239,20 @@ def test_an_order_of_ones_own_says_its_groups():
             verb((3,))
 
 
-TOLD = (Random(), Random(2), LeftToRight(), Groups([0, 1]), Groups([0, 1], told=[False, True]))
-BY_MESSAGES = (Together(), Blocks(1), Groups([0, 1], told=False))
+TOLD = (
+    Random(),
+    Random(2),
+    LeftToRight(),
+    Groups([0, 1]),
+    Groups([0, 1], coded_directly=[False, True]),
+)
+BY_MESSAGES = (Together(), Blocks(1), Groups([0, 1], coded_directly=False))
 
 
 @once
 @pytest.mark.parametrize("flow", [CLASSES, PREDICTED_BINS])
 @pytest.mark.parametrize("order", TOLD + BY_MESSAGES, ids=repr)
-def test_classes_and_predicted_bins_can_be_told(flow, order):
+def test_classes_and_predicted_bins_can_be_coded_directly(flow, order):
     order.check(flow, (2,))
 
 
@@ -256,7 +266,7 @@ def test_numbers_and_noise_are_sent_by_messages(flow):
 @once
 def test_numbers_are_not_sent_in_a_random_order_that_tells_a_later_group():
     class Mixed(Random):
-        told = (False, True)
+        coded_directly = (False, True)
 
     Mixed(2).check(CLASSES, (2,))
     with pytest.raises(ValueError, match="must send flow by messages"):
@@ -266,5 +276,5 @@ def test_numbers_are_not_sent_in_a_random_order_that_tells_a_later_group():
 @once
 def test_a_part_of_classes_is_told_beside_one_of_numbers():
     flow, shapes = {"a": CLASSES, "b": NUMBERS}, {"a": (2,), "b": ()}
-    Groups({"a": [1, 2], "b": 0}, told=[False, True, True]).check(flow, shapes)
-    Groups({"a": [0, 0], "b": 0}, told=False).check(flow, shapes)
+    Groups({"a": [1, 2], "b": 0}, coded_directly=[False, True, True]).check(flow, shapes)
+    Groups({"a": [0, 0], "b": 0}, coded_directly=False).check(flow, shapes)

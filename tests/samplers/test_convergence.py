@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose
 from keras_bfn import _random
 from keras_bfn.flows import ContinuousFlow, DiscreteFlow, DiscretizedFlow
 from keras_bfn.samplers import AncestralSampler, ODE2Sampler, SDE1Sampler
+from keras_bfn.samplers.samplers import SAMPLERS
 from tests import exact
 from tests.checks import (
     MIN_P_VALUE,
@@ -19,7 +20,6 @@ from tests.checks import (
     chi_squared_p_value,
 )
 from tests.samplers.growth import grow, prediction
-from tests.samplers.of_any_model import SAMPLERS
 from tests.tensors import to_numpy, to_tensor
 
 pytestmark = pytest.mark.once

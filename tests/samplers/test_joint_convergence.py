@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
+from keras_bfn.samplers.samplers import SAMPLERS
 from tests.checks import MIN_P_VALUE, assert_draws_follow, chi_squared_p_value
 from tests.injected_noise import one_draw_for_each_row
 from tests.models.exact_parts import (
@@ -20,7 +21,6 @@ from tests.models.exact_parts import (
     places_of,
     triple_marginals_in_float64,
 )
-from tests.samplers.of_any_model import SAMPLERS
 
 NUM_DRAWS = 8000
 
@@ -82,7 +82,7 @@ def test_samples_of_dependent_parts_follow_their_joint_distribution(models, data
 
 @every_sampler
 @every_kind_of_data
-def test_after_few_steps_they_can_be_told_from_it(models, data, name):
+def test_after_few_steps_they_can_be_coded_directly_from_it(models, data, name):
     _, count_by, probs = DATA[data]
     _, too_few = STEPS[data][name]
     draws = count_by(draw(models[data], name, too_few))

@@ -10,7 +10,6 @@ from keras_bfn.flows import ContinuousFlow, DiscreteFlow
 from keras_bfn.samplers import ODE2Sampler, SDE2Sampler
 from keras_bfn.samplers.samplers import SAMPLERS
 from tests.backends import everywhere
-from tests.samplers import of_any_model
 
 OPTIONS = {"temperature": 0.5, "end": "last", "start": 0.1, "spacing": "log_beta"}
 OPTIONS |= {"top_k": 3, "top_p": 0.9}
@@ -33,7 +32,7 @@ CONTRACTS = [
 
 
 def test_orders_are_of_all_samplers():
-    assert ORDERS.keys() == set(of_any_model.SAMPLERS)
+    assert ORDERS.keys() == set(SAMPLERS)
 
 
 @pytest.mark.parametrize("name", CONTRACTS)
@@ -43,7 +42,7 @@ def test_a_sampler_keeps_its_contract(name):
         testing.check_sampler(SAMPLERS[name](start=0.05), num_steps=60, order=ORDERS[name])
 
 
-@pytest.mark.parametrize("name", of_any_model.SAMPLERS)
+@pytest.mark.parametrize("name", SAMPLERS)
 def test_config_round_trip(name):
     sampler = SAMPLERS[name](**OPTIONS)
     config = keras.saving.serialize_keras_object(sampler)

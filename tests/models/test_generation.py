@@ -10,9 +10,9 @@ from keras import ops
 import keras_bfn
 from keras_bfn._backend.operations import write_step
 from keras_bfn.samplers import AncestralSampler, ODE2Sampler, Sampler, SDE2Sampler
+from keras_bfn.samplers.samplers import SAMPLERS
 from tests.backends import everywhere
 from tests.models.small import EVENT_SHAPE, FLOWS, make_data, make_model
-from tests.samplers.of_any_model import SAMPLERS
 from tests.tensors import to_numpy
 from tests.test_docstrings import python_blocks
 

@@ -5,7 +5,7 @@ import pytest
 from keras import ops
 
 import keras_bfn
-from keras_bfn.inference.program import RepeatedBatches
+from keras_bfn.models.programs import RepeatedBatches
 from tests.backends import everywhere
 from tests.models.small import FLOWS, make_data, make_model
 

@@ -11,13 +11,13 @@ from keras_bfn.predictions import output_distributions
 from keras_bfn.samplers import AncestralSampler
 from tests.checks import assert_draws_follow
 from tests.guidance.cases import generate, of_marginals
-from tests.inference.test_guiding_by_classes import make_class_model
 from tests.inputs.test_missing import FLOWS as LONG_FLOWS
 from tests.inputs.test_missing import LONG, SHORT
 from tests.inputs.test_missing import make_model as make_long_model
 from tests.models.exact_models import make_pair_model
 from tests.models.parts import JOINT_PRIOR as FLAGGED
 from tests.models.parts import make_pair_model as make_flagged_model
+from tests.models.test_guiding_by_classes import make_class_model
 from tests.tensors import to_numpy, to_tensor
 
 TRAJECTORY = {"sampler": "ode1", "return_details": True}
@@ -29,6 +29,16 @@ def prefer(probs, weights):
 
 
 WEIGHTS = np.array([[5, 1, 1], [1, 5, 1], [1, 1, 5], [3, 3, 1], [1, 2, 1]], "float32")
+
+
+class Prefers(Guidance):
+    """As `prefer`. It has no function, so its program is reused."""
+
+    def __init__(self, weights, **options):
+        super().__init__(values={"weights": weights}, **options)
+
+    def likelihood(self, data, weights):
+        return prefer(data, weights)
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +137,7 @@ def test_values_differ_by_row_and_survive_batches(model):
 def test_another_value_scale_or_interval_compiles_nothing_anew():
     model = make_pair_model()
     results = [
-        generate(model, 3, num_steps, guidance=Guidance(prefer, {"weights": w}, **options))
+        generate(model, 3, num_steps, guidance=Prefers(w, **options))
         for num_steps, w, options in (
             (3, WEIGHTS[:3], {}),
             (4, WEIGHTS[2:], {}),
@@ -135,9 +145,64 @@ def test_another_value_scale_or_interval_compiles_nothing_anew():
             (3, WEIGHTS[:3], {"scale": lambda t: t, "interval": (0.2, 0.9)}),
         )
     ]
-    assert len(model.programs) == 1
-    again = generate(model, 3, 4, guidance=Guidance(prefer, {"weights": WEIGHTS[2:]}))
+    assert len(model.programs.kept) == 1
+    again = generate(model, 3, 4, guidance=Prefers(WEIGHTS[2:]))
     np.testing.assert_array_equal(results[1], again)
+
+
+def test_other_values_of_a_product_compile_nothing_anew():
+    """As if each were the only one."""
+    model = make_pair_model()
+    x, known = np.array([[1, 0], [2, 0], [0, 1]]), np.array([True, False])
+    options = {"sampler": "sde1", "seed": 1, "verbose": 0}
+
+    def run(model, first, second, x):
+        both = Prefers(first, scale=2.0) * Prefers(second)
+        completed = model.inpaint(x, known, 3, guidance=Prefers(second), seed=1, verbose=0)
+        return model.generate(3, 3, guidance=both, **options), completed
+
+    run(model, WEIGHTS[:3], WEIGHTS[2:], x)
+    found = run(model, WEIGHTS[2:], WEIGHTS[1:4], x[::-1])
+    assert len(model.programs.kept) == 2
+    expected = run(make_pair_model(), WEIGHTS[2:], WEIGHTS[1:4], x[::-1])
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.once
+def test_a_function_is_compiled_anew_because_what_it_reads_may_have_changed(model):
+    weights = {"first": WEIGHTS[:1]}
+
+    def prefer_first(probs):
+        return prefer(probs, to_tensor(weights["first"]))
+
+    model.programs.clear()
+    options = {**TRAJECTORY, "guidance": Guidance(prefer_first)}
+    before = generate(model, 4, 4, **options).trajectory.s
+    weights["first"] = WEIGHTS[1:2]
+    after = generate(model, 4, 4, **options).trajectory.s
+    assert len(model.programs.kept) == 0
+    expected = generate(model, 4, 4, **TRAJECTORY, guidance=Prefers(WEIGHTS[[1] * 4])).trajectory.s
+    np.testing.assert_allclose(after, expected, rtol=1e-5, atol=1e-5)
+    assert np.abs(after - before).max() > 0.1
+
+
+@pytest.mark.once
+def test_in_a_program_a_guidance_has_no_values_scale_or_interval(model):
+    """They are given to its methods, and may differ in the next call."""
+
+    class Reads(Prefers):
+        def __init__(self, weights, name):
+            super().__init__(weights)
+            self.name = name
+
+        def log_h(self, expected, weights):
+            getattr(self, self.name)
+            return super().log_h(expected, weights=weights)
+
+    for name in ("values", "scale", "interval"):
+        with pytest.raises(AttributeError, match=f"`{name}` of `Reads` is not an attribute in a c"):
+            generate(model, 3, 2, guidance=Reads(WEIGHTS[:3], name))
 
 
 @pytest.mark.once

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_bfn.inference.particles import resample, reweight, systematic
+from keras_bfn.guidance.particles import resample, reweight, systematic
 from tests.backends import everywhere
 from tests.checks import MIN_P_VALUE, chi_squared_p_value
 from tests.models.exact_models import JOINT_PRIOR, make_pair_model
@@ -133,4 +133,4 @@ def test_a_second_call_compiles_nothing_anew():
     x, mask = make_data(model.flow, 2), np.zeros(EVENT_SHAPE, bool)
     for _ in range(2):
         model.inpaint(x, mask, 2, verbose=0)
-    assert len(model.programs) == 1
+    assert len(model.programs.kept) == 1

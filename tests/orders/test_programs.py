@@ -13,10 +13,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import keras_bfn
 from keras_bfn.flows import DiscreteFlow, DiscretizedFlow, JointNormal, MarkovChain
-from keras_bfn.inference import ordered
+from keras_bfn.models.programs import find_times
 from keras_bfn.networks import Transformer
-from keras_bfn.orders import Blocks, Groups, LeftToRight
-from keras_bfn.orders.orders import is_in_one_pass
+from keras_bfn.orders import Blocks, Groups, LeftToRight, programs
+from keras_bfn.orders.programs import is_in_one_pass
+from keras_bfn.samplers import AncestralSampler
 from tests.backends import everywhere
 from tests.checks import assert_draws_follow
 from tests.networks.causal import FLOW, LENGTH, NUM_CLASSES, SMALL, VARIANTS, make_network
@@ -28,9 +29,9 @@ PLACES = NUM_CLASSES ** np.arange(LENGTH)[::-1]
 once = pytest.mark.once
 
 
-def make_model(orders=None, flow=FLOW, **options):
+def make_model(states=None, flow=FLOW, **options):
     network = make_network(flow, **options)
-    return keras_bfn.BayesianFlowNetwork(flow, network, times="variables", orders=orders, seed=0)
+    return keras_bfn.AnyOrderNetwork(flow, network, states=states, seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def both_ways():
 def test_where_keys_and_values_are_put_by_changes_no_draw(name, monkeypatch):
     drawn = []
     for room in (LENGTH, 3):
-        monkeypatch.setattr(ordered, "ROOM", room)
+        monkeypatch.setattr(programs, "ROOM", room)
         options = {"order": "left_to_right", "seed": 0, "verbose": 0}
         drawn.append(make_model(**VARIANTS[name]).generate(16, **options))
     assert_array_equal(drawn[1], drawn[0])
@@ -81,9 +82,9 @@ def test_the_cost_in_one_call_is_that_of_as_many_calls_as_there_are_positions(mo
 
 
 @once
-@pytest.mark.parametrize("orders", [None, {"left_to_right": 1.0}])
-def test_one_call_says_all_so_that_repeats_add_nothing(orders):
-    model = make_model(orders)
+@pytest.mark.parametrize("states", [None, {"left_to_right": 1.0}])
+def test_one_call_says_all_so_that_repeats_add_nothing(states):
+    model = make_model(states)
     assert_allclose(cost(model, num_repeats=3), cost(model), rtol=1e-5)
     assert_allclose(cost(model, order=LeftToRight(), batch_size=7), cost(model), rtol=1e-5)
 
@@ -107,7 +108,7 @@ def test_what_is_drawn_by_blocks_that_are_quantised_is_drawn_as_it_costs():
     """The first and the last layers are not, as is usual."""
     model = make_model()
     model.quantize("int8", filters=lambda layer: "projection" not in layer.name)
-    assert not model.network.goes_one_by_one
+    assert model.network.goes_one_by_one
     x = model.generate(NUM_DRAWS, 1, order="left_to_right", seed=0, batch_size=2000, verbose=0)
     assert_draws_follow(np.exp(-cost(model)), x @ PLACES)
 
@@ -121,7 +122,7 @@ def test_the_rest_is_drawn_as_it_costs_given_what_is_known(name, known, request)
     x = ALL[(values == ALL)[:, known].all(axis=1)]
     is_prefix = known[0]
     repeats = 1 if name == "model" and is_prefix else LENGTH
-    probs = np.exp(-cost(model, x, given=known, num_repeats=repeats))
+    probs = np.exp(-cost(model, x, known=known, num_repeats=repeats))
     assert probs.sum() == pytest.approx(1, abs=1e-4)
     given = np.tile(np.where(known, values, -1), (NUM_DRAWS, 1))
     options = {"seed": 0, "batch_size": NUM_DRAWS, "verbose": 0}
@@ -134,7 +135,7 @@ def test_the_rest_is_drawn_as_it_costs_given_what_is_known(name, known, request)
 def test_a_prefix_that_is_given_costs_what_the_whole_costs_less_what_it_costs(model):
     whole = cost(model).reshape([NUM_CLASSES] * LENGTH)
     known = np.arange(LENGTH) < 2
-    given = cost(model, given=known).reshape(whole.shape)
+    given = cost(model, known=known).reshape(whole.shape)
     prefix = -np.log(np.exp(-whole).sum(axis=(2, 3), keepdims=True))
     assert_allclose(given + prefix, whole, rtol=1e-4, atol=1e-4)
 
@@ -203,9 +204,7 @@ PRIORS = {
 @pytest.mark.parametrize("name", everywhere(list(PRIORS), "joint"))
 def test_what_comes_later_is_not_told_by_a_gap_before_it(name, masked):
     network = make_network(PRIORS[name], masked=masked)
-    model = keras_bfn.BayesianFlowNetwork(
-        PRIORS[name], network, times="variables", allow_missing=True, seed=0
-    )
+    model = keras_bfn.AnyOrderNetwork(PRIORS[name], network, allow_missing=True, seed=0)
     for gap in (0, 1, 2):
         with_gap = ALL[ALL[:, gap] == 0]
         with_gap[:, gap] = -1
@@ -221,9 +220,7 @@ def test_it_learns_from_left_to_right():
     x = ((first[:, None] + np.arange(LENGTH)) % NUM_CLASSES).astype("int32")
     keras.utils.set_random_seed(0)
     network = Transformer(FLOW, LENGTH, **{**SMALL, "width": 16}, times="variables", causal=True)
-    model = keras_bfn.BayesianFlowNetwork(
-        FLOW, network, times="variables", orders={"left_to_right": 1.0}, seed=0
-    )
+    model = keras_bfn.AnyOrderNetwork(FLOW, network, states={"left_to_right": 1.0}, seed=0)
     model.compile(keras.optimizers.Adam(2e-2))
     model.fit(x, batch_size=100, epochs=1, verbose=0)
     assert cost(model, x[:100]).mean() == pytest.approx(np.log(NUM_CLASSES), abs=0.05)
@@ -235,7 +232,7 @@ def test_it_learns_from_left_to_right():
 @pytest.mark.once
 @pytest.mark.parametrize("end", ["mode", "last"])
 def test_one_group_of_everything_ends_as_messages_about_all_at_once(both_ways, end):
-    sampler = keras_bfn.samplers.AncestralSampler(end=end)
+    sampler = AncestralSampler(end=end)
     options = {"num_steps": 2, "sampler": sampler, "seed": 0, "verbose": 0}
     found, expected = (
         both_ways.generate(64, order=order, **options) for order in (Blocks(LENGTH), "together")
@@ -247,14 +244,10 @@ def test_one_group_of_everything_ends_as_messages_about_all_at_once(both_ways, e
 def test_a_sampler_that_ends_early_saves_a_call_for_each_group():
     plans = []
     for end in ("mode", "last"):
-        program = ordered.OrderedProgram(
-            make_model(causal=False),
-            keras_bfn.samplers.AncestralSampler(end=end),
-            64,
-            Blocks(2),
-            False,
-        )
-        program.set_steps(5)
+        model, sampler, order = make_model(causal=False), AncestralSampler(end=end), Blocks(2)
+        program = programs.OrderedProgram(model, sampler, None, 64, order, False)
+        times = find_times(model, sampler, 5)
+        program.set_plan(programs.plan_calls(order.groups_coded(model.event_shape), times))
         plans.append(int(program.num_calls))
     num_groups = LENGTH // 2
     assert plans == [6 * num_groups, 5 * num_groups]

@@ -5,8 +5,8 @@ import pytest
 
 import keras_bfn
 from keras_bfn.guidance import ClassifierFreeGuidance
-from keras_bfn.guidance.classifier_free import get_classifier_free
-from tests.inference.test_guiding_by_classes import make_class_model
+from keras_bfn.models.classifier_free import check_classifier_free
+from tests.models.test_guiding_by_classes import make_class_model
 
 pytestmark = pytest.mark.once
 
@@ -21,13 +21,17 @@ def test_it_is_told_by_its_values_and_never_changes():
 
 
 def test_a_number_or_a_function_is_the_scale_of_it():
+    model = make_class_model("binary", condition_dropout=0.1)
+
     def strength(t):
         return 1.0 + t
 
     for scale in (2, 2.0, strength):
-        assert get_classifier_free(scale) == ClassifierFreeGuidance(scale)
+        found = check_classifier_free(model, scale, condition=[0])
+        assert found == ClassifierFreeGuidance(scale)
     guidance = ClassifierFreeGuidance(2.0, rescale=0.5)
-    assert get_classifier_free(guidance) is guidance
+    assert check_classifier_free(model, guidance, condition=[0]) is guidance
+    assert check_classifier_free(model, 1.0, condition=[0]) is None
 
 
 def test_a_model_takes_each():
@@ -43,7 +47,7 @@ def test_a_model_takes_each():
         np.testing.assert_array_equal(run(same), guided)
     np.testing.assert_array_equal(run(ClassifierFreeGuidance()), run(1.0))
     assert np.abs(run(ClassifierFreeGuidance(2.0, (0.0, 0.5))) - guided).max() > 1e-3
-    assert len(model.programs) == 1
+    assert len(model.programs.kept) == 2  # with guidance, and without
 
 
 def test_all_verbs_take_it():

@@ -6,8 +6,8 @@ import pytest
 from keras import ops
 
 import keras_bfn
-from keras_bfn.inference.exported import EXAMPLE_ROWS, make_function
 from keras_bfn.samplers import AncestralSampler, SDE2Sampler
+from keras_bfn.saving.exported import EXAMPLE_ROWS, make_function
 from tests.models.small import FLOWS, ConditionNetwork, make_model
 from tests.tensors import to_numpy
 
@@ -22,7 +22,7 @@ def model():
 
 
 def test_a_step_takes_a_state_two_times_and_the_noise_that_it_needs(model):
-    _, inputs = make_function(model, "step", AncestralSampler(), None, False)
+    _, inputs = make_function(model, AncestralSampler(), None, False)
     assert {"state", "t", "t_next"} < set(inputs)
     assert tuple(inputs["state"].shape) == (*SHAPE, 5)
     noise = {name: tuple(x.shape) for name, x in inputs.items()}
@@ -33,7 +33,7 @@ def test_a_step_takes_a_state_two_times_and_the_noise_that_it_needs(model):
 
 
 def test_a_step_returns_the_models_prediction_and_a_state_of_the_same_form(model):
-    function, inputs = make_function(model, "step", SDE2Sampler(start=0.05), None, False)
+    function, inputs = make_function(model, SDE2Sampler(start=0.05), None, False)
     rng = np.random.default_rng(0)
     state = keras.tree.map_structure(
         lambda x: ops.convert_to_tensor(rng.standard_normal(x.shape), x.dtype), inputs["state"]
@@ -50,7 +50,7 @@ def test_a_step_returns_the_models_prediction_and_a_state_of_the_same_form(model
 
 @pytest.mark.parametrize("start", [0.0, 0.2])
 def test_the_state_matters_after_the_first_step_alone(model, start):
-    function, inputs = make_function(model, "step", AncestralSampler(start=start), None, False)
+    function, inputs = make_function(model, AncestralSampler(start=start), None, False)
 
     def params(t, value):
         state = value * ops.ones(inputs["state"].shape) * ops.arange(5, dtype="float32")
@@ -62,7 +62,7 @@ def test_the_state_matters_after_the_first_step_alone(model, start):
 
 
 def test_the_network_alone_is_the_models_in_float32(model):
-    function, inputs = make_function(model, "network", None, None, False)
+    function, inputs = make_function(model, None, None, False)
     assert set(inputs) == {"theta", "t"}
     rng = np.random.default_rng(0)
     theta = ops.convert_to_tensor(rng.random((*SHAPE, 5)).astype("float32"))
@@ -78,7 +78,7 @@ def test_conditions_are_inputs_and_a_scale_if_they_guide():
     network = keras_bfn.networks.MLP(flow, (4, 4, 1), 8, 1, conditions=3)
     model = keras_bfn.BayesianFlowNetwork(flow, network, condition_dropout=0.1)
     for guided in (False, True):
-        _, inputs = make_function(model, "step", AncestralSampler(), None, guided)
+        _, inputs = make_function(model, AncestralSampler(), None, guided)
         assert tuple(inputs["condition"].shape) == (EXAMPLE_ROWS,)
         assert ("guidance_scale" in inputs) is guided
 
@@ -87,6 +87,6 @@ def test_a_network_that_declares_no_condition_is_told_of_one_by_an_example():
     flow = FLOWS["discrete"]()
     network = ConditionNetwork(flow.output_size)
     model = keras_bfn.BayesianFlowNetwork(flow, network, event_shape=(4, 4, 1))
-    function, inputs = make_function(model, "network", None, np.array([2]), False)
+    function, inputs = make_function(model, None, np.array([2]), False)
     assert to_numpy(inputs["condition"]).tolist() == [2] * EXAMPLE_ROWS
     assert tuple(function(inputs)["params"].shape) == (*SHAPE, 5)

@@ -7,7 +7,7 @@ from keras import ops
 
 import keras_bfn
 from tests.models.small import EVENT_SHAPE, FLOWS, ConditionNetwork, make_data
-from tests.tensors import to_numpy, to_tensor
+from tests.tensors import to_numpy, to_tensor, value_and_gradient
 
 NULL = 3
 
@@ -28,6 +28,10 @@ def make_class_model(name="discrete", **kwargs):
     return keras_bfn.BayesianFlowNetwork(flow, network, seed=0, **kwargs)
 
 
+def guide_of(scale):
+    return keras_bfn.guidance.ClassifierFreeGuidance().asking(to_tensor(scale))
+
+
 @pytest.mark.once
 def test_guidance_goes_on_from_no_class_through_the_class():
     model = make_class_model()
@@ -39,9 +43,31 @@ def test_guidance_goes_on_from_no_class_through_the_class():
     with_class = to_numpy(model.predict_params(s, t, condition).params)
     without = to_numpy(model.predict_params(s, t, ops.full_like(condition, NULL)).params)
     assert np.abs(with_class - without).max() > 0.1
-    guided = to_numpy(model.predict_params(s, t, condition, guidance_scale=to_tensor(scale)).params)
+    guided = to_numpy(model.predict_params(s, t, condition, guide=guide_of(scale)).params)
     expected = without + scale.reshape(-1, 1, 1, 1, 1) * (with_class - without)
     np.testing.assert_allclose(guided, expected, rtol=1e-4, atol=1e-5)
+
+
+ONE_NUMBER = np.array([[0.3], [-0.2], [0.1], [0.4]], "float32")  # two with a class, two without
+
+
+def guide_one_number(outputs, rescale):
+    guidance = keras_bfn.guidance.ClassifierFreeGuidance(2.0, rescale=rescale)
+    return guidance.of_both(outputs, to_tensor([2.0, 2.0]))
+
+
+@pytest.mark.parametrize("rescale", [0.0, 1.0])
+def test_one_number_is_guided_and_not_rescaled(rescale):
+    found = to_numpy(guide_one_number(to_tensor(ONE_NUMBER), rescale))
+    np.testing.assert_allclose(found, [[0.5], [-0.8]], rtol=1e-5)
+
+
+@pytest.mark.parametrize("rescale", [0.0, 0.5, 1.0])
+def test_the_gradient_of_one_number_is_finite(rescale):
+    _, gradient = value_and_gradient(
+        lambda outputs: ops.sum(guide_one_number(outputs, rescale), axis=1), ONE_NUMBER
+    )
+    np.testing.assert_allclose(gradient, [[2.0], [2.0], [-1.0], [-1.0]], rtol=1e-5)
 
 
 @pytest.mark.once
@@ -56,7 +82,7 @@ def test_guidance_is_one_call_of_the_network_on_a_batch_twice_as_large(monkeypat
 
     monkeypatch.setattr(type(model.network), "__call__", counted)
     s, t = ops.ones((4, *EVENT_SHAPE, 5)), ops.zeros((4,))
-    model.predict_params(s, t, ops.zeros((4,), "int32"), guidance_scale=ops.ones((4,)))
+    model.predict_params(s, t, ops.zeros((4,), "int32"), guide=guide_of(np.ones(4)))
     assert batches == [8]
 
 
@@ -82,7 +108,7 @@ def test_another_scale_compiles_nothing_anew():
     model = make_class_model("binary", condition_dropout=0.1)
     for scale in (2.0, 3.0):
         model.generate(2, 2, condition=[0, 1], guidance_scale=scale, verbose=0)
-    assert len(model.programs) == 1
+    assert len(model.programs.kept) == 1
 
 
 @pytest.mark.once
@@ -148,9 +174,9 @@ class Sum(keras.layers.Layer):
 
 
 def make_sum_model(dropout):
-    flow, times = keras_bfn.flows.DiscreteFlow(2, beta_1=3.0), "variables"
-    return keras_bfn.BayesianFlowNetwork(
-        flow, Sum(), (2,), times=times, condition_dropout=dropout, seed=0
+    flow = keras_bfn.flows.DiscreteFlow(2, beta_1=3.0)
+    return keras_bfn.AnyOrderNetwork(
+        flow, Sum(), event_shape=(2,), condition_dropout=dropout, seed=0
     )
 
 
@@ -169,7 +195,7 @@ def test_conditions_that_training_never_drops_are_not_strengthened(dropout, expe
     model = make_sum_model(dropout)
     told = {"label": ops.ones((1,), "int32"), "style": ops.full((1,), 2, "int32")}
     s, t = ops.zeros((1, 2, 2)), ops.full((1, 2), 0.5)
-    params = model.predict_params(s, t, told, guidance_scale=to_tensor([2.0])).params
+    params = model.predict_params(s, t, told, guide=guide_of([2.0])).params
     np.testing.assert_allclose(to_numpy(params), expected)
 
 

@@ -34,7 +34,7 @@ class TriplePosterior(keras.layers.Layer):
 @pytest.fixture(scope="module")
 def model():
     flow = DiscreteFlow(2, beta_1=12.0)
-    return keras_bfn.BayesianFlowNetwork(flow, TriplePosterior(), (3,), times="variables", seed=0)
+    return keras_bfn.AnyOrderNetwork(flow, TriplePosterior(), event_shape=(3,), seed=0)
 
 
 def guided(given, without, scale):

@@ -1,4 +1,4 @@
-"""With times of their own, variables may be known: training states, costs, and what is drawn."""
+"""With a time for each variable, variables may be known: training states, costs, and samples."""
 
 import keras
 import numpy as np
@@ -10,9 +10,9 @@ from scipy import stats
 import keras_bfn
 from keras_bfn import losses
 from keras_bfn.flows import DiscreteFlow
-from keras_bfn.inputs import states
-from keras_bfn.inputs.states import draw_state
+from keras_bfn.guidance import ClassifierFreeGuidance
 from keras_bfn.orders.orders import join
+from keras_bfn.orders.states import draw_state
 from tests import exact
 from tests.checks import MIN_P_VALUE, assert_draws_follow, assert_mean_is
 from tests.injected_noise import injected_noise
@@ -51,11 +51,14 @@ def pair_model():
     return make_pair_model(times="variables")
 
 
-def draw(flow=FLOWS, event_shape=EVENT_SHAPES, loss=None, mask=None, num=NUM_STATES, **shares):
+def draw(
+    flow=FLOWS, event_shape=EVENT_SHAPES, loss=None, observed=None, num=NUM_STATES, **fractions
+):
     """The states of many examples in training, each attribute `(num, variables)`."""
     seed = keras.random.SeedGenerator(0)
     loss = losses.ContinuousTimeLoss() if loss is None else loss
-    state = draw_state(shares, flow, event_shape, loss, num, mask, seed)
+    place = losses.stratified_uniform(num, seed)
+    state = draw_state(fractions, flow, event_shape, loss, place, observed, seed)
     causal = None if state.causal is None else ops.convert_to_numpy(state.causal)
     return type(state)(
         *(ops.convert_to_numpy(join(part, event_shape)) for part in state[:4]), causal
@@ -81,7 +84,7 @@ def test_together_all_variables_are_at_one_time_and_none_is_known():
     assert_uniform(state.t[:, 0])
     assert not state.known.any()
     assert (state.messages == 1).all()
-    assert (state.told == 0).all()
+    assert (state.coded == 0).all()
     assert state.causal is None
 
 
@@ -90,7 +93,7 @@ def test_given_some_are_known_the_others_are_at_one_time_and_what_is_known_costs
     assert (state.t == state.t[:, :1]).all()
     assert_uniform(state.t[:, 0])
     assert_array_equal(state.messages, ~state.known)
-    assert (state.told == 0).all()
+    assert (state.coded == 0).all()
     # Whether variables or whole parts are given, half of all are.
     for share in state.known.mean(axis=0):
         assert abs(share - 0.5) < 0.02
@@ -116,7 +119,7 @@ def test_the_part_that_is_named_is_given_and_the_rest_are_at_one_time():
     assert_array_equal(state.messages, ~state.known)
     assert (state.t == state.t[:, :1]).all()
     assert_uniform(state.t[:, 0])
-    assert (state.told == 0).all()
+    assert (state.coded == 0).all()
 
 
 @pytest.mark.once
@@ -149,22 +152,22 @@ def test_random_some_are_known_and_the_others_are_told_as_often_as_sent_in_all()
     assert stats.chisquare(counts).pvalue > MIN_P_VALUE  # all numbers equally often
     assert_array_equal(state.t, np.zeros_like(state.t))
     assert_array_equal(state.messages, np.zeros_like(state.t))
-    assert_array_equal(state.told > 0, hidden)
-    for weights in state.told.T:
+    assert_array_equal(state.coded > 0, hidden)
+    for weights in state.coded.T:
         assert_mean_is(1.0, weights, precision=0.02)
 
 
 def test_what_cannot_be_told_is_not():
     state = draw(random=1.0)
-    can_be_told = np.arange(NUM_VARIABLES) == NUM_VARIABLES - 1  # the label
-    assert (state.told[:, ~can_be_told] == 0).all()
-    assert_mean_is(1.0, state.told[:, can_be_told], precision=0.03)
+    can_be_coded_directly = np.arange(NUM_VARIABLES) == NUM_VARIABLES - 1  # the label
+    assert (state.coded[:, ~can_be_coded_directly] == 0).all()
+    assert_mean_is(1.0, state.coded[:, can_be_coded_directly], precision=0.03)
 
 
 def test_left_to_right_all_are_told_given_all_and_the_network_is_told_so():
     state = draw_letters(left_to_right=1.0)
     assert state.known.all()
-    assert (state.told == 1).all()
+    assert (state.coded == 1).all()
     assert (state.messages == 0).all()
     assert state.causal.all()
 
@@ -181,19 +184,19 @@ def test_kinds_come_in_their_shares():
 @pytest.mark.once
 @pytest.mark.parametrize("kind", ["together", "given", "own", "random", "left_to_right"])
 def test_what_is_missing_is_neither_known_nor_told(kind):
-    mask = np.random.default_rng(0).random((NUM_STATES, LENGTH)) < 0.6
-    state = draw_letters(mask=ops.convert_to_tensor(mask), **{kind: 1.0})
-    assert not state.known[~mask].any()
-    assert (state.told[~mask] == 0).all()
+    observed = np.random.default_rng(0).random((NUM_STATES, LENGTH)) < 0.6
+    state = draw_letters(observed=ops.convert_to_tensor(observed), **{kind: 1.0})
+    assert not state.known[~observed].any()
+    assert (state.coded[~observed] == 0).all()
     if kind in ("random", "left_to_right"):
-        assert_mean_is(1.0, state.told[mask], precision=0.02)
+        assert_mean_is(1.0, state.coded[observed], precision=0.02)
 
 
 @pytest.mark.once
 @pytest.mark.parametrize("names", [list(FLOWS), sorted(FLOWS)], ids=str)
 def test_missing_parts_are_found_by_name_whatever_their_order(names):
-    mask = {name: np.full((500, *EVENT_SHAPES[name]), name != "image") for name in names}
-    state = draw(mask=tree_to_tensors(mask), num=500, given=1.0)
+    observed = {name: np.full((500, *EVENT_SHAPES[name]), name != "image") for name in names}
+    state = draw(observed=tree_to_tensors(observed), num=500, given=1.0)
     is_image = np.arange(NUM_VARIABLES) % (NUM_VARIABLES - 1) > 0  # between size and label
     assert not state.known[:, is_image].any()
     assert state.known[:, ~is_image].any(axis=0).all()
@@ -209,7 +212,8 @@ def test_messages_have_times_of_their_own_too():
 @pytest.mark.once
 def test_out_of_training_there_is_one_time(model):
     outputs = model(tree_to_tensors(X))
-    assert "state" not in outputs
+    for state in outputs["states"].values():
+        assert not any(to_numpy(known).any() for known in state.known.values())
     t = {name: to_numpy(outputs["transmission"][name].t) for name in FLOWS}
     for name, shape in EVENT_SHAPES.items():
         assert t[name].shape == (NUM, *shape)
@@ -227,13 +231,13 @@ def test_out_of_training_there_is_one_time(model):
         ("random", {"random": 1.0}),
     ],
 )
-def test_shares_are_kept_as_fractions(given, expected, tmp_path):
+def test_weights_of_states_are_kept_as_fractions(given, expected, tmp_path):
     network = keras_bfn.networks.MLP(LETTERS, (LENGTH,), 8, num_blocks=1, times="variables")
-    model = keras_bfn.BayesianFlowNetwork(LETTERS, network, times="variables", orders=given)
-    assert model.orders == expected
+    model = keras_bfn.AnyOrderNetwork(LETTERS, network, states=given)
+    assert model.states == expected
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
-    assert (loaded.times, loaded.orders) == ("variables", expected)
+    assert (type(loaded), loaded.states) == (keras_bfn.AnyOrderNetwork, expected)
 
 
 @pytest.mark.once
@@ -241,40 +245,31 @@ def test_the_name_of_one_kind_is_for_all_examples(pair_model, tmp_path):
     network = keras_bfn.networks.Transformer(
         LETTERS, LENGTH, 8, 1, num_heads=2, times="variables", causal=True
     )
-    model = keras_bfn.BayesianFlowNetwork(
-        LETTERS, network, times="variables", orders="left_to_right"
-    )
-    assert model.orders == {"left_to_right": 1.0}
-    assert type(model).from_config(model.get_config()).orders == model.orders
+    model = keras_bfn.AnyOrderNetwork(LETTERS, network, states="left_to_right")
+    assert model.states == {"left_to_right": 1.0}
+    assert type(model).from_config(model.get_config()).states == model.states
     model.save(tmp_path / "model.keras")
-    assert keras.saving.load_model(tmp_path / "model.keras").orders == model.orders
-    pair = pair_model.network
-    pair = type(model)(PAIR_FLOWS, pair, PAIR_SHAPES, times="variables", orders="word")
-    assert pair.orders == {"word": 1.0}
+    assert keras.saving.load_model(tmp_path / "model.keras").states == model.states
+    pair = type(model)(PAIR_FLOWS, pair_model.network, states="word", event_shape=PAIR_SHAPES)
+    assert pair.states == {"word": 1.0}
 
 
 @pytest.mark.once
-def test_shares_by_default_hang_on_what_can_be_told():
-    def shares(flow, network=keras_bfn.networks.MLP, **options):
+def test_states_by_default_depend_on_what_can_be_coded_directly():
+    def states_of(flow, network=keras_bfn.networks.MLP, **options):
         network = network(flow, (LENGTH,), 8, 1, times="variables", **options)
-        return keras_bfn.BayesianFlowNetwork(flow, network, times="variables").orders
+        return keras_bfn.AnyOrderNetwork(flow, network).states
 
-    assert shares(FLOWS["size"]) == {"together": 0.5, "given": 0.5}
-    causal = shares(LETTERS, keras_bfn.networks.Transformer, num_heads=2, causal=True)
+    assert states_of(FLOWS["size"]) == {"together": 0.5, "given": 0.5}
+    causal = states_of(LETTERS, keras_bfn.networks.Transformer, num_heads=2, causal=True)
     assert causal == {"together": 0.25, "given": 0.125, "random": 0.125, "left_to_right": 0.5}
-    assert make_model().orders is None
+    assert not hasattr(make_model(), "states")
 
 
 @pytest.mark.once
 @pytest.mark.parametrize("loss", [losses.ContinuousTimeLoss(), losses.DiscreteTimeLoss(3)])
-def test_a_training_step_costs_the_messages_and_what_is_told(loss, monkeypatch):
-    model, drawn = make_model(times="variables"), []
-
-    def draw_and_keep(*given):
-        drawn.append(draw_state(*given))
-        return drawn[-1]
-
-    monkeypatch.setattr(states, "draw_state", draw_and_keep)
+def test_a_training_step_costs_the_messages_and_what_is_coded_directly(loss):
+    model = make_model(times="variables")
     model.compile("sgd", loss=loss)
     with injected_noise():
         outputs = model(tree_to_tensors(X), training=True)
@@ -282,14 +277,15 @@ def test_a_training_step_costs_the_messages_and_what_is_told(loss, monkeypatch):
         nats = 0.0
         for name, flow in FLOWS.items():
             prediction = outputs["transmission"][name]
-            messages, told = (to_numpy(part[name]) for part in outputs["weights"]["transmission"])
-            known = to_numpy(drawn[0].known[name]).astype(bool)
+            state = outputs["states"]["transmission"]
+            messages, coded = (to_numpy(part[name]) for part in (state.messages, state.coded))
+            known = to_numpy(state.known[name]).astype(bool)
             assert (messages[known] == 0).all()
-            assert (told[known] == 0).all()
+            assert (coded[known] == 0).all()
             cost = to_numpy(loss(flow, X[name], prediction)) * messages
             if name == "label":
                 output = flow.output_distribution(prediction.params, prediction.s, prediction.t)
-                cost = cost - to_numpy(output.log_prob(X[name])) * told
+                cost = cost - to_numpy(output.log_prob(X[name])) * coded
             nats += cost.reshape(NUM, -1).sum(axis=1)
     assert_allclose(to_numpy(found), nats.mean() / NUM_VARIABLES, rtol=1e-5)
 
@@ -332,7 +328,7 @@ def test_the_cost_of_some_parts_given_others_is_that_of_predictions_from_known_p
     known, x = tree_to_tensors(known), tree_to_tensors(X)
     with injected_noise():
         model = make_model(times="variables")
-        nats = model.code_length(X, num_steps, given=["label"], **kwargs)
+        nats = model.code_length(X, num_steps, known=["label"], **kwargs)
         for name, loss in kinds.items():
             t = loss.times(losses.stratified_uniform(NUM))
             s = model.sample_evidence(x, t, known)
@@ -367,16 +363,15 @@ class ReturnsTimes(keras.layers.Layer):
 
 
 def test_the_network_is_told_each_time_1_of_what_is_known_and_0_of_what_is_missing():
-    event_shape = (LENGTH,)
-    options = {"times": "variables", "allow_missing": True}
-    model = keras_bfn.BayesianFlowNetwork(LETTERS, ReturnsTimes(), event_shape, **options)
+    options = {"event_shape": (LENGTH,), "allow_missing": True}
+    model = keras_bfn.AnyOrderNetwork(LETTERS, ReturnsTimes(), **options)
     rng = np.random.default_rng(0)
     own = rng.uniform(0.1, 0.9, (NUM, LENGTH)).astype("float32")
     known, observed = rng.random((2, NUM, LENGTH)) < 0.5
     s = np.zeros((NUM, LENGTH, 3), "float32")
     for t, each in ((own, own), (own[:, 0], own[:, :1])):
-        told = {"mask": tree_to_tensors(observed), "known": tree_to_tensors(known)}
-        prediction = model.predict_params(*tree_to_tensors((s, t)), **told)
+        seen = {"observed": tree_to_tensors(observed), "known": tree_to_tensors(known)}
+        prediction = model.predict_params(*tree_to_tensors((s, t)), **seen)
         expected = np.where(observed, np.where(known, 1.0, each), 0.0)
         assert_array_equal(to_numpy(prediction.t), expected)
         assert_array_equal(to_numpy(prediction.params), np.stack([expected] * 3, axis=-1))
@@ -385,13 +380,13 @@ def test_the_network_is_told_each_time_1_of_what_is_known_and_0_of_what_is_missi
 @pytest.mark.once
 def test_the_order_of_what_is_given_does_not_matter(model):
     kwargs = {"num_steps": 3, "batch_size": NUM, "seed": 0, "verbose": 0}
-    num_programs = len(model.programs)
-    nats = model.code_length(X, given=["label", "size"], **kwargs)
-    for given in (("size", "label"), {"label", "size"}, ["size", "label", "size"]):
-        again = model.code_length(X, given=given, **kwargs)
+    num_programs = len(model.programs.kept)
+    nats = model.code_length(X, known=["label", "size"], **kwargs)
+    for known in (("size", "label"), {"label", "size"}, ["size", "label", "size"]):
+        again = model.code_length(X, known=known, **kwargs)
         keras.tree.map_structure(assert_array_equal, nats, again)
     assert list(nats["parts"]) == ["image"]
-    assert len(model.programs) == num_programs + 1
+    assert len(model.programs.kept) == num_programs + 1
 
 
 @pytest.mark.once
@@ -440,7 +435,8 @@ def test_what_is_given_meets_conditions_and_guidance():
     FLOWS["image"].check_data(x["image"])
     s, t = model.sample_evidence(X, np.ones(NUM, "float32")), rng.random((3, NUM))
     t = dict(zip(FLOWS, t.astype("float32"), strict=True))
-    guided = model.predict_params(s, t, classes, guidance_scale=np.full(NUM, 3.0, "float32"))
+    guide = ClassifierFreeGuidance(3.0).asking(np.full(NUM, 3.0, "float32"))
+    guided = model.predict_params(s, t, classes, guide=guide)
     plain, none = (model.predict_params(s, t, c) for c in (classes, np.full(NUM, NUM_CLASSES)))
     for name in FLOWS:
         with_class, without_class = (
@@ -475,7 +471,7 @@ def test_encoding_and_plain_generation_know_nothing_for_sure(model):
 @pytest.mark.parametrize("given", ["word", "flag"])
 def test_a_part_costs_its_entropy_given_the_other(pair_model, given):
     x = draw_pairs(40_000)
-    nats = pair_model.code_length(x, given=[given], batch_size=40_000, seed=0, verbose=0)
+    nats = pair_model.code_length(x, known=[given], batch_size=40_000, seed=0, verbose=0)
     marginal = JOINT_PRIOR.sum(axis=1 if given == "word" else 0)
     rest = exact.entropy(JOINT_PRIOR) - exact.entropy(marginal)
     assert_mean_is(rest, nats["transmission"] + nats["reconstruction"], precision=0.02)
@@ -498,7 +494,7 @@ def test_a_network_learns_to_take_parts_as_known():
     network = keras_bfn.networks.MultiPart(
         PAIR_FLOWS, PAIR_SHAPES, width=16, num_blocks=1, mixer="mlp", times="variables"
     )
-    model = keras_bfn.BayesianFlowNetwork(PAIR_FLOWS, network, times="variables", seed=0)
+    model = keras_bfn.AnyOrderNetwork(PAIR_FLOWS, network, seed=0)
     rate = keras.optimizers.schedules.CosineDecay(1e-2, decay_steps=240)
     model.compile(keras.optimizers.Adam(rate))
     model.fit(draw_pairs(6000), epochs=8, batch_size=200, verbose=0)
@@ -507,12 +503,3 @@ def test_a_network_learns_to_take_parts_as_known():
         x = model.generate(2000, 20, given=given, seed=0, batch_size=2000, verbose=0)
         frequencies = np.bincount(x["word"], minlength=3) / 2000
         assert np.abs(frequencies - WORD_GIVEN_FLAG[:, flag]).sum() < 0.15
-
-
-@pytest.mark.once
-def test_predict_returns_predictions_at_times_of_variables():
-    model = make_model(times="variables")
-    model.compile("sgd")
-    found = model.predict(X, batch_size=3, verbose=0)
-    for name, shape in model.event_shape.items():
-        assert found["transmission"][name].t.shape == (NUM, *shape)

@@ -10,6 +10,7 @@ from tests.guidance.cases import (
     LIKELIHOOD,
     LOG_LIKELIHOOD,
     Untwisted,
+    UntwistedMarginals,
     generate,
     of_marginals,
     total_variation,
@@ -117,13 +118,13 @@ def test_one_particle_weighs_what_its_likelihood_is_with_the_scale_of_each_call(
     """Where steps are not shifted. One program serves all scales."""
     model = make_pair_model()
     for scale in (1.0, 2.0):
-        guidance = Untwisted(of_marginals, scale=scale)
+        guidance = UntwistedMarginals(scale=scale)
         found = generate(model, 5, 2, guidance=guidance, num_particles=1, return_details=True)
         x = found.samples
         expected = scale * LOG_LIKELIHOOD[x[:, 0], x[:, 1]]
         np.testing.assert_allclose(found.log_likelihood, expected, rtol=1e-4, atol=1e-5)
         np.testing.assert_array_equal(found.particles[:, 0], x)
-    assert len(model.programs) == 1
+    assert len(model.programs.kept) == 1
 
 
 @pytest.mark.once
