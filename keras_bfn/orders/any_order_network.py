@@ -138,10 +138,11 @@ class AnyOrderNetwork(BayesianFlowNetwork):
         )
 
     def predict_state(self, state, loss, x, condition, observed, training=False):
-        s = self.sample_evidence(x, state.t, state.known)
-        return self.predict_params(
-            s, state.t, condition, observed, training, known=state.known, causal=state.causal
-        )
+        s, t_next = self.sample_evidence(x, state.t, state.known), None
+        if "t_next" in self.signature.optional:
+            t_next = _states.next_time(loss, state)
+        seen = condition, observed, training, t_next
+        return self.predict_params(s, state.t, *seen, known=state.known, causal=state.causal)
 
     def costs(self, loss, x, predictions, state):
         def cost(flow, x, prediction, messages, coded):

@@ -128,7 +128,15 @@ class OrderedProgram(SamplingProgram):
             if self.classifier_free is not None:
                 guide = self.classifier_free.asking(inputs["guidance_scale"])
             predictions = model.predict_params(
-                s, t, condition, observed, guide=guide, known=known, causal=causal, drawn=drawn
+                s,
+                t,
+                condition,
+                observed,
+                t_next=plan[i, NEXT] * inputs["ones"],
+                guide=guide,
+                known=known,
+                causal=causal,
+                drawn=drawn,
             )
             return (predictions,)
 

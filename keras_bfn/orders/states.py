@@ -1,5 +1,6 @@
 """What the receiver knows of each variable: own times, and which variables are known."""
 
+import functools
 import math
 from typing import Any, NamedTuple
 
@@ -163,6 +164,17 @@ def cost(loss, flow, x, prediction, messages, coded, seed):
         return nats
     output = flow.output_distribution(prediction.params, prediction.s, prediction.t)
     return nats - ops.where(coded > 0, output.log_prob(x), 0.0) * coded
+
+
+def next_time(loss, state):
+    """Returns the time after the messages that are scored, `(batch,)`; 0 if there are none."""
+
+    def latest(t, messages):
+        after = ops.where(messages > 0, loss.next_times(t), 0.0)
+        return ops.max(ops.reshape(after, (ops.shape(after)[0], -1)), axis=1)
+
+    parts = list_parts(state.t, state.messages)
+    return functools.reduce(ops.maximum, [latest(*part) for part in parts])
 
 
 def _weigh_hidden(flow, event_shape, hidden, observed):

@@ -104,7 +104,7 @@ class Sampler(Immutable):
             corrected = self.advance(flow, before, mean, t_before, t)
             predicted = self.advance(flow, u, embedding, t, t_next)
             u_next = keras.ops.where(t_next > t, predicted, corrected)
-            return u_next, u, embedding, t + 0.0 * t_before
+            return u_next, u, embedding, keras.ops.cast(t, "float32")
 
     model.generate(16, num_steps=10, sampler=HeunSampler())
     ```
