@@ -20,8 +20,8 @@ import pathlib
 
 import numpy as np
 
+from benchmarks.ngrams import NgramModel
 from keras_bfn.datasets import Letters, clean_text
-from keras_bfn.metrics import NgramModel
 
 LETTERS = Letters()
 MAX_ORDER = 5

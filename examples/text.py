@@ -12,11 +12,11 @@ together or in random order (see guides/in_any_order.py). During training, a lin
 has the cost of the validation part with averaged weights. The weights with the lowest cost are
 kept: a short text is overfitted before the time is up.
 
-Prints the cost of the test part, beside that under a 4-gram model, which sees the same windows, and
-beside the whole file compressed by bzip2 or lzma. Then prints samples, a continuation of
-`--prompt`, and the fraction of words that occur in the training part, in samples and in the test
-part. Writes `text/samples.txt` and `text/model.keras`. To generate more, load the model, and call
-`generate_text(4, length=400, order="left_to_right")`: in other orders, it has had little training.
+Prints the cost of the test part, beside that of the whole file compressed by bzip2 or lzma. Then
+prints samples, a continuation of `--prompt`, and the fraction of words that occur in the training
+part, in samples and in the test part. Writes `text/samples.txt` and `text/model.keras`. To generate
+more, load the model, and call `generate_text(4, length=400, order="left_to_right")`: in other
+orders, it has had little training.
 """
 
 import argparse
@@ -38,7 +38,7 @@ MOST_LETTERS = 128  # texts with more different characters are learnt as bytes
 NUM_VALIDATION, NUM_TEST = 64, 1024  # the maximum numbers of windows that are scored
 SECONDS_PER_LINE = 10
 EMBEDDED = pathlib.Path("embedded")
-ORDERS = {"left_to_right": 0.9, "together": 0.05, "random": 0.05}
+STATES = {"left_to_right": 0.9, "together": 0.05, "random": 0.05}
 
 
 def read_text(path, output):
@@ -66,9 +66,7 @@ def make_model(tokenizer, tokens, length, width, num_layers):
         times="variables",
         causal=True,
     )
-    return keras_bfn.BayesianFlowNetwork(
-        flow, network, times="variables", orders=ORDERS, tokenizer=tokenizer, seed=0
-    )
+    return keras_bfn.AnyOrderNetwork(flow, network, states=STATES, tokenizer=tokenizer, seed=0)
 
 
 class BitsPerCharacter:
@@ -154,7 +152,6 @@ def main():
     model.save(args.output / "model.keras")
 
     cost = BitsPerCharacter(data.test, NUM_TEST, tokenizer)
-    ngrams = metrics.NgramModel(data.train.tokens, tokenizer.num_classes, order=3)
     encoded = text.encode()
     compressed = {
         name: 8 * len(compress(encoded)) / len(text)
@@ -162,7 +159,6 @@ def main():
     }
     print(f"\nBits per character, of {len(cost.windows)} test windows, or of the whole file:")
     print(f"{'model':<14}{cost(model):.3f}")
-    print(f"{'4-gram model':<14}{ngrams.bits_per_token(cost.windows) * cost.per_token:.3f}")
     print(f"{min(compressed, key=compressed.get):<14}{min(compressed.values()):.3f}", flush=True)
 
     options = {"order": "left_to_right", "verbose": 0}

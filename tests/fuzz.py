@@ -291,11 +291,6 @@ CONSTRUCTORS = {
         "steps_per_epoch": INT,
     },
     datasets.Letters: {"alphabet": one_of("ab", " xyz")},
-    metrics.NgramModel: {
-        "tokens*": one_of([0, 1, 1], [[0, 1], [1, 0]]),
-        "num_classes*": st.integers(2, 5),
-        "order": st.integers(0, 3),
-    },
     metrics.frechet_distance: {
         "mean_1*": one_of(np.zeros(2)),
         "covariance_1*": one_of(np.eye(2)),

@@ -9,7 +9,8 @@ from keras import ops
 from numpy.testing import assert_allclose, assert_array_equal
 
 import keras_bfn
-from keras_bfn import flows, metrics, networks, testing
+from benchmarks.ngrams import NgramModel
+from keras_bfn import flows, networks, testing
 from keras_bfn.flows import ContinuousFlow, DiscreteFlow, DiscretizedFlow, MarkovChain, priors
 from tests.backends import everywhere
 from tests.flows.cases import CHAIN, FLOWS, PRIORS
@@ -95,7 +96,7 @@ def test_a_model_with_a_chain_completes_by_gradients_of_its_marginals():
 def test_a_chain_of_short_sequences_counts_their_starts(order):
     rng = np.random.default_rng(0)
     x = np.sort(rng.integers(0, 6, (300, 3)), axis=1)  # small classes occur early, others late
-    chain, text = MarkovChain.fit(x, 6, order), metrics.NgramModel(x, 6, order)
+    chain, text = MarkovChain.fit(x, 6, order), NgramModel(x, 6, order)
     shares = np.bincount(x.ravel(), minlength=6) / x.size
     assert_allclose(chain.probabilities(0), shares, atol=0.01)
     assert_allclose(np.exp(-chain.log_prob(x).mean() / 3), text.perplexity(x), rtol=0.02)
@@ -128,7 +129,7 @@ def test_a_chain_is_a_distribution_and_the_n_gram_model(order):
     x = np.random.default_rng(0).integers(0, 3, (1, 300)) ** 2 % 3
     chain = MarkovChain.fit(x, num_classes=3, order=order)
     assert_allclose(np.exp(chain.log_prob(all_sequences(3, 5))).sum(), 1, rtol=1e-12)
-    model = metrics.NgramModel(x, num_classes=3, order=order)
+    model = NgramModel(x, num_classes=3, order=order)
     assert_array_equal(chain.probabilities(order), model.probabilities(order))
     for n in range(order):
         assert (chain.probabilities(n) > 0).all()

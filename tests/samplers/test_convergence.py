@@ -1,16 +1,14 @@
 """With the exact posterior in the place of a network, samplers sample the data's distribution."""
 
 import itertools
-from unittest import mock
 
 import numpy as np
 import pytest
 from keras import ops
 from numpy.testing import assert_allclose
 
-from keras_bfn import _random
-from keras_bfn.flows import ContinuousFlow, DiscreteFlow, DiscretizedFlow
-from keras_bfn.samplers import AncestralSampler, ODE2Sampler, SDE1Sampler
+from keras_bfn.flows import ContinuousFlow, DiscretizedFlow
+from keras_bfn.samplers import AncestralSampler, ODE2Sampler
 from keras_bfn.samplers.samplers import SAMPLERS
 from tests import exact
 from tests.checks import (
@@ -19,20 +17,25 @@ from tests.checks import (
     assert_draws_follow,
     chi_squared_p_value,
 )
-from tests.samplers.growth import grow, prediction
-from tests.tensors import to_numpy, to_tensor
+from tests.samplers.growth import (
+    PAIR_FLOW,
+    PAIR_PRIOR,
+    SIGMA_1,
+    TAU,
+    assert_evidence_is_that_of_data,
+    convergence_order,
+    grow,
+    pair_network,
+    prediction,
+)
+from tests.tensors import to_numpy
+from tests.testing import faults
 
 pytestmark = pytest.mark.once
 
 NUM_DRAWS = 20_000
 
-PAIR_FLOW = DiscreteFlow(3, beta_1=12.0)
-PAIR_PRIOR = np.array([[0.25, 0.02, 0.03], [0.05, 0.2, 0.05], [0.02, 0.08, 0.3]])
 PRODUCT_OF_MARGINALS = np.outer(PAIR_PRIOR.sum(axis=1), PAIR_PRIOR.sum(axis=0))
-
-
-def pair_network(s, t):
-    return exact.pair_logits(s, PAIR_PRIOR)
 
 
 def sample_pairs(sampler, num_steps, seed):
@@ -121,14 +124,6 @@ def test_one_step_gives_messages_about_the_product_of_the_marginals(seed):
     assert_allclose(correlation, np.eye(6), atol=6 * NUM_DRAWS**-0.5)
 
 
-SIGMA_1, TAU = 0.1, 0.2  # data that are hardly ever clipped to [-1, 1]
-NORMAL_FLOW = ContinuousFlow(SIGMA_1, "data")
-
-
-def normal_network(s, t):
-    return exact.normal_mean(NORMAL_FLOW, s, t, TAU)
-
-
 def evidence_variances(num_steps):
     """Of normal data, by ancestral steps: each multiplies s by 1 + alpha / (beta + 1 / tau^2)."""
     beta = SIGMA_1 ** (-2 * np.arange(num_steps + 1) / num_steps) - 1
@@ -157,39 +152,40 @@ def test_the_recursion_tends_to_the_evidence_of_the_data():
     assert_allclose(evidence_variances(100_000), beta_1 + beta_1**2 * TAU**2, rtol=1e-3)
 
 
-def evidence_variance(sampler, num_steps):
-    """The variance at t = 1, without draws: with this network, evidence is linear in the noise."""
-    # Row i is moved by the i-th draw alone, and little enough never to be clipped.
-    unit = 0.01
-    rows = iter(unit * np.eye(num_steps + 1))
-
-    def normal(shape, **kwargs):
-        return to_tensor(next(rows).reshape(shape))
-
-    with mock.patch.object(_random, "draw_normal", normal):
-        s = grow(sampler, NORMAL_FLOW, normal_network, (num_steps + 1, 1), num_steps, seed=None)
-    return np.sum(np.square(to_numpy(s) / unit))
+ORDERS = {"sde1": 1, "sde2": 2, "ode1": 1, "ode2": 2}
 
 
-def exact_variance(sampler):
-    """The same with infinitely many steps, from a start at N(0, beta_0)."""
-    beta_0, beta_1 = (float(NORMAL_FLOW.schedule.beta(t)) for t in (sampler.start, 1.0))
-    if isinstance(sampler, SDE1Sampler):
-        # s grows by (s / (beta + 1 / tau^2)) d beta and a Brownian motion.
-        growth = (beta_1 + TAU**-2) / (beta_0 + TAU**-2)
-        return beta_1 + beta_1**2 * TAU**2 - (beta_0 * TAU * growth) ** 2
-    # u = s / sqrt(beta) is multiplied by sqrt((1 + tau^2 beta_1) / (1 + tau^2 beta_0)).
-    return beta_1 * (1 + TAU**2 * beta_1) / (1 + TAU**2 * beta_0)
+def test_orders_are_of_all_samplers_but_the_one_that_draws_from_the_output():
+    assert ORDERS.keys() == SAMPLERS.keys() - {"ancestral"}
 
 
-@pytest.mark.parametrize(("name", "order"), [("sde1", 1), ("sde2", 2), ("ode1", 1), ("ode2", 2)])
-def test_the_order_of_convergence(name, order):
-    sampler = SAMPLERS[name](start=0.05)
-    num_steps = np.array([16, 32, 64, 128])
-    errors = [abs(evidence_variance(sampler, n) / exact_variance(sampler) - 1) for n in num_steps]
-    slope = np.polyfit(np.log(num_steps), np.log(errors), 1)[0]
-    print(f"{name}: errors {errors}, slope {slope:.2f}")
-    assert -slope == pytest.approx(order, abs=0.25)
+@pytest.mark.parametrize("name", ORDERS)
+def test_the_order_of_convergence(name):
+    assert convergence_order(SAMPLERS[name](start=0.05)) == pytest.approx(ORDERS[name], abs=0.25)
+
+
+def test_a_step_that_does_not_extrapolate_is_of_first_order():
+    assert convergence_order(faults.OfFirstOrder(start=0.05)) == pytest.approx(1, abs=0.25)
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_evidence_is_that_of_data_on_the_way(name, seed):
+    assert_evidence_is_that_of_data(SAMPLERS[name](), 60 if name[-1] == "2" else 200, seed)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "message"),
+    [
+        (faults.ForgetsTheGain(), "Discrete.* times that of data"),
+        (faults.StartsWithoutEvidence(start=0.3), "times that of data"),
+        (faults.IsOfClasses(), "Continuous.* times that of data"),
+        (faults.MovesExamples(), "forgets"),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_evidence_that_is_not_that_of_data_is_found(sampler, message, seed):
+    with pytest.raises(AssertionError, match=message):
+        assert_evidence_is_that_of_data(sampler, 60, seed)
 
 
 def test_a_step_back_undoes_a_step(seed):

@@ -5,10 +5,19 @@ import pytest
 
 from keras_bfn import testing
 from keras_bfn.samplers import ODE1Sampler, SDE1Sampler, SDE2Sampler
-from keras_bfn.testing.samplers import STD, evidence_variance
 from tests.checks import assert_draws_follow
-from tests.samplers.growth import grow, prediction
-from tests.samplers.test_convergence import NORMAL_FLOW, PAIR_FLOW, PAIR_PRIOR, pair_network, pairs
+from tests.samplers.growth import (
+    PAIR_FLOW,
+    PAIR_PRIOR,
+    assert_evidence_is_that_of_data,
+    convergence_order,
+    evidence_variance,
+    exact_variance,
+    grow,
+    pair_network,
+    prediction,
+)
+from tests.samplers.test_convergence import pairs
 from tests.tensors import to_numpy, to_tensor
 
 pytestmark = pytest.mark.once
@@ -23,35 +32,22 @@ def test_samples_of_dependent_variables_follow_their_distribution(sampler, seed)
 
 
 @pytest.mark.parametrize("noise", [0.5, 2.0])
-def test_a_sampler_with_less_or_more_noise_keeps_its_contract(noise):
+def test_a_sampler_with_less_or_more_noise_keeps_its_contract(noise, seed):
     testing.check_sampler(SDE2Sampler(noise=noise), num_steps=60)
-
-
-def limit(noise, start):
-    """The variance at t = 1 of evidence about normal data, from a start at N(0, beta_0).
-
-    What the start lacks of the data's own, (beta_0 tau)^2, grows as s does, by
-    `(1 - noise^2) / (2 beta) + (1 + noise^2) / (2 (beta + 1 / tau^2))` for each accuracy.
-    """
-    beta_0, beta_1 = (float(NORMAL_FLOW.schedule.beta(t)) for t in (start, 1.0))
-    growth = (beta_1 / beta_0) ** (1 - noise**2) if beta_0 else 0.0
-    growth *= ((beta_1 + STD**-2) / (beta_0 + STD**-2)) ** (1 + noise**2)
-    return beta_1 + (beta_1 * STD) ** 2 - (beta_0 * STD) ** 2 * growth
+    assert_evidence_is_that_of_data(SDE2Sampler(noise=noise), 60, seed)
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.3, 0.7, 1.0, 1.5])
 @pytest.mark.parametrize(("kind", "order"), [(SDE1Sampler, 1), (SDE2Sampler, 2)])
 def test_the_variance_converges_at_the_order_of_the_sampler(kind, order, noise):
-    sampler, num_steps = kind(noise=noise, start=0.05), np.array([16, 32, 64])
-    errors = [abs(evidence_variance(sampler, n) / limit(noise, 0.05) - 1) for n in num_steps]
-    slope = -np.polyfit(np.log(num_steps), np.log(errors), 1)[0]
-    print(errors, slope)
-    assert slope == pytest.approx(order, abs=0.25)
+    found = convergence_order(kind(noise=noise, start=0.05), (16, 32, 64))
+    assert found == pytest.approx(order, abs=0.25)
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.5, 2.0])
 def test_the_variance_of_the_data_is_reached_from_time_0(noise):
-    assert evidence_variance(SDE1Sampler(noise), 400) == pytest.approx(limit(noise, 0.0), rel=0.02)
+    expected = exact_variance(0.0, noise)
+    assert evidence_variance(SDE1Sampler(noise), 400) == pytest.approx(expected, rel=0.02)
 
 
 @pytest.mark.parametrize("num_steps", [3, 40])

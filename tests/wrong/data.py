@@ -812,18 +812,6 @@ CALLS = {
     "num_blocks": [
         (lambda t: t.table.make_model(8, 0), "must be an integer of at least 1", "num_blocks=0"),
     ],
-    "num_classes": [
-        (
-            lambda t: metrics.NgramModel([0, 1], 1),
-            "must be an integer of at least 2",
-            "num_classes=1",
-        ),
-        (
-            lambda t: metrics.NgramModel([0, 1], 2.5),
-            "must be an integer of at least 2",
-            "num_classes=2.5",
-        ),
-    ],
     "num_draws": [
         (lambda t: t.rows.impute(t.frame, 0), "must be an integer of at least 1", "num_draws=0"),
     ],
@@ -855,18 +843,6 @@ CALLS = {
             lambda t: t.rows.impute(t.frame, num_steps="a"),
             "must be an integer of at least 1 and at most",
             "num_steps='a'",
-        ),
-    ],
-    "order": [
-        (
-            lambda t: metrics.NgramModel([0, 1], 2, order=-1),
-            "must be an integer of at least 0",
-            "order=-1",
-        ),
-        (
-            lambda t: metrics.NgramModel([0, 1], 2, order="a"),
-            "must be an integer of at least 0",
-            "order='a'",
         ),
     ],
     "parts": [
@@ -1274,31 +1250,6 @@ CALLS = {
     ],
     "tokens": [
         (
-            lambda t: metrics.NgramModel([], 2),
-            "must have tokens",
-            "shape (0,)",
-        ),
-        (
-            lambda t: metrics.NgramModel([0, 2], 2),
-            "must contain integers in 0..1, of shape (length,) or",
-            "shape (2,), dtype int64, from 0 to 2",
-        ),
-        (
-            lambda t: metrics.NgramModel("ab", 2),
-            "must contain integers in 0..1, of shape (length,) or",
-            "shape (), dtype <U2",
-        ),
-        (
-            lambda t: metrics.NgramModel([[0, 1], [1]], 2),
-            "must be an array, with rows of equal length",
-            "tokens='list'",
-        ),
-        (
-            lambda t: metrics.NgramModel([-1], 2),
-            "must contain integers in 0..1, of shape (length,) or",
-            "shape (1,), dtype int64, from -1 to -1",
-        ),
-        (
             lambda t: datasets.Symbols(["C", "Cl"]).decode([3]),
             "must contain integers in -1..2, of shape (length,) or (num, length)",
             "shape (1,), dtype int64, from 3 to 3",
@@ -1343,7 +1294,6 @@ CALLS = {
         (lambda t: t.table.make_model(7), "must be even", "width=7"),
     ],
     "x": [
-        (lambda t: metrics.BitsPerDim(dtype="x"), "Cannot convert 'x' to a mixed precision", ""),
         (lambda t: t.rows.fit(t.frame[:0]), "must have at least one row", "x=Empty DataFrame"),
         (
             lambda t: t.table.make_model(8, 1).fit(3),

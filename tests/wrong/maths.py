@@ -23,7 +23,6 @@ from tests.wrong.things import (
     FLOW,
     HUGE,
     LETTERS,
-    NGRAMS,
     PAIRS,
     PARTS,
     ROWS,
@@ -638,11 +637,6 @@ CALLS = {
             "order=-1",
         ),
         (
-            lambda t: NGRAMS.bits_per_token([0], order=4),
-            "must be an integer of at least 0 and at most 3",
-            "order=4",
-        ),
-        (
             lambda t: flows.fit_prior(CONTINUOUS, np.zeros((2, 4), "float32"), order=1),
             "must be 0 for numbers",
             "order=1, flow=ContinuousFlow(prediction=",
@@ -1172,23 +1166,6 @@ CALLS = {
             "sigma_1=-3, schedule=QuadraticSchedule(beta_1=4.0)",
         ),
     ],
-    "size": [
-        (
-            lambda t: NGRAMS.probabilities(-1),
-            "must be an integer of at least 0 and at most 3",
-            "size=-1",
-        ),
-        (
-            lambda t: NGRAMS.probabilities(3),
-            "must result in at most 134217728 probabilities",
-            "size=3, which results in 1000^4",
-        ),
-        (
-            lambda t: NGRAMS.probabilities("a"),
-            "must be an integer of at least 0 and at most 3",
-            "size='a'",
-        ),
-    ],
     "spacing": [
         (
             lambda t: samplers.ODE1Sampler(spacing="x"),
@@ -1331,16 +1308,6 @@ CALLS = {
             lambda t: BYTES.decode([0.5]),
             "must contain integers in -1..255, of shape (length,) or",
             "shape (1,), dtype float64",
-        ),
-        (
-            lambda t: NGRAMS.bits_per_token([0.5]),
-            "must contain integers in 0..999, of shape (length,) or",
-            "shape (1,), dtype float64",
-        ),
-        (
-            lambda t: NGRAMS.perplexity(None),
-            "must contain integers in 0..999, of shape (length,) or",
-            "shape (), dtype object",
         ),
         (
             lambda t: LETTERS.decode("ab"),

@@ -727,11 +727,6 @@ CALLS = {
     ],
     "order": [
         (
-            lambda t: testing.check_sampler(samplers.SDE1Sampler(), 3, order="a"),
-            "must be a finite number, at most 1e+30 in magnitude",
-            "order='a'",
-        ),
-        (
             lambda t: codec.Codec(t.model, order="random"),
             "`order` requires a `keras_bfn.AnyOrderNetwork`",
             "order='random'",

@@ -43,7 +43,6 @@ ROWS = np.zeros((8, 2))
 NUMBERS = np.zeros((3, 2, 4, 4, 1, 1), "float32")
 STEPS = Prediction(np.linspace(0, 1, 3), np.repeat(NUMBERS, 2, axis=-1), NUMBERS, NUMBERS)
 SHAPE = EVENT_SHAPE
-NGRAMS = metrics.NgramModel([0, 1], num_classes=1000, order=3)
 
 
 def keep(rows, rng):
