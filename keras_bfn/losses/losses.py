@@ -38,6 +38,19 @@ class BFNLoss(Immutable):
     prediction = keras_bfn.Prediction(t, s, theta, network({"theta": theta, "t": t}))
     nats = loss(flow, x, prediction, seed)
     ```
+
+    A custom loss is a subclass, whose arguments are attributes of the same names. This one counts
+    late times twice. `evaluate` reports it as it is; `code_length` has losses of its own.
+
+    ```python
+    class LateLoss(keras_bfn.losses.ContinuousTimeLoss):
+        def __call__(self, flow, x, prediction, seed=None):
+            weight = keras.ops.where(prediction.t > 0.5, 2.0, 1.0)
+            nats = super().__call__(flow, x, prediction, seed)
+            return keras_bfn.flows.expand(weight, x) * nats
+
+    model.compile("adamw", loss=LateLoss())
+    ```
     """
 
     def times(self, uniform: Tensor) -> Tensor:
@@ -203,7 +216,7 @@ class DiscreteTimeLoss(BFNLoss):
     [Graves et al., 2023](https://arxiv.org/abs/2308.07037).
     """
 
-    fed = ("num_steps",)
+    fed = ("num_steps",)  # an input of compiled programs, which are the same for all values
 
     def __init__(self, num_steps: int, num_samples: int = 1) -> None:
         self.num_steps = check_int("num_steps", num_steps, 1, 2**24)  # float32 counts up to this

@@ -65,9 +65,10 @@ class BayesianFlowNetwork(Built):
     In training, Keras's own `train_step` calls `call`, then `compute_loss`, on each batch. The base
     classes only check, build, compile and save. A batch takes these steps:
 
-    1. `draw_state`: the times, `loss.times` of evenly spread numbers;
+    1. `draw_state`: the times, `loss.times` of evenly spread numbers, which `call` draws;
     2. `sample_evidence`: `flow.sample_evidence` of the data, at these times;
-    3. `predict_params`: theta is `flow.input_params` of the evidence, and `ask` calls the network;
+    3. `predict_params`: theta is `flow.input_params` of the evidence, or `flow.hear` with missing
+       variables, and `ask` calls the network;
     4. `costs`: the loss scores the prediction, in nats per variable;
     5. `compute_loss`: sums over the variables of an example that count, and means over examples.
 
@@ -476,8 +477,8 @@ class BayesianFlowNetwork(Built):
             check_no_targets(y)
         if not isinstance(y_pred, dict) or "states" not in y_pred:
             raise refusal("y_pred", "must be what a call of the model on `x` returned", y_pred)
-        x, nats = y_pred["data"], {}
-        num_repeats = self.num_repeats if "reconstruction" in y_pred else 1
+        x, nats, evaluates = y_pred["data"], {}, "reconstruction" in y_pred
+        num_repeats = self.num_repeats if evaluates else 1
         weights = sums.weigh(x, y_pred.get("observed"), sample_weight, self.num_variables)
         x = sums.repeat(x, num_repeats) if num_repeats > 1 else x
         for name, state in y_pred["states"].items():
@@ -489,7 +490,7 @@ class BayesianFlowNetwork(Built):
             cost = {name: self.loss_weights.get(name, 1.0) * cost[name] for name in cost}
         per_variable = ops.divide_no_nan(sum_parts(cost), weights.num_variables)
         added = y_pred.get("added", 0.0)  # by the network
-        if "reconstruction" in nats:
+        if evaluates:
             # Not in `call`: Keras 3.15 on JAX does not allow metric updates there.
             self.trackers[EVALUATED].update_state(per_variable + added, weights.in_means)
             sums.track(self.trackers, nats, weights)

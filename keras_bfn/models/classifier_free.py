@@ -61,7 +61,7 @@ class ClassifierFreeGuidance(Immutable):
     [Lin et al., 2024](https://arxiv.org/abs/2305.08891).
     """
 
-    fed = ("scale", "interval")
+    fed = ("scale", "interval")  # inputs of compiled programs, which are the same for all values
 
     def __init__(
         self, scale: Scale = 1.0, interval: Sequence[float] = (0.0, 1.0), rescale: float = 0.0
@@ -101,6 +101,8 @@ class ClassifierFreeGuidance(Immutable):
 
     def asking(self, scale: Tensor) -> Callable[..., Any]:
         """Returns how to ask a network with this scale: the argument `guide` of `predict_params`.
+
+        `predict_params` calls it in place of `ask`. It ends in `combine`.
 
         Args:
             scale: `(batch,)`.

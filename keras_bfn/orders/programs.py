@@ -314,6 +314,8 @@ class LeftToRightProgram(SamplingProgram):
         }
         if "mask" in model.signature.optional:
             found["mask"] = found["t"] > 0
+        if "t_next" in model.signature.optional:
+            found["t_next"] = ops.zeros_like(inputs["ones"])  # there are no messages
         if "condition" in inputs:
             found["condition"] = cast_conditions(model, inputs["condition"])
         if "guidance_scale" in inputs:

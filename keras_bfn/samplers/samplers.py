@@ -87,6 +87,8 @@ class Sampler(Immutable):
 
     ```python
     class HeunSampler(keras_bfn.samplers.ODE1Sampler):
+        deterministic = False  # it takes no latents, and does not encode
+
         def times(self, flow, num_steps):  # t0, t1, t1, t2, t2, and so on
             return np.repeat(super().times(flow, num_steps), 2)[1:]
 
