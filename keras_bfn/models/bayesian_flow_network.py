@@ -63,7 +63,8 @@ class BayesianFlowNetwork(Built):
     threads run one at a time. `predict` of Keras is refused.
 
     In training, Keras's own `train_step` calls `call`, then `compute_loss`, on each batch. The base
-    classes only check, build, compile and save. A batch takes these steps:
+    classes only check, build, compile and save. A batch takes these steps, the first three by
+    `predict_state` in `call`, the last two in `compute_loss`:
 
     1. `draw_state`: the times, `loss.times` of evenly spread numbers, which `call` draws;
     2. `sample_evidence`: `flow.sample_evidence` of the data, at these times;
@@ -77,7 +78,7 @@ class BayesianFlowNetwork(Built):
     | what is scored, how it is weighted by time | a `keras_bfn.losses.BFNLoss` for `compile` |
     | how samples are made | a `keras_bfn.samplers.Sampler`: examples are there |
     | the data type, or its prior | a `keras_bfn.flows.Flow`: `input_params` holds the prior |
-    | the rule of classifier-free guidance | `keras_bfn.guidance.ClassifierFreeGuidance.combine` |
+    | the rule of classifier-free guidance | `combine`, in `models/classifier_free.py` |
     | any of the steps above | a subclass, as `keras_bfn.AnyOrderNetwork` is |
 
     Args:

@@ -113,8 +113,8 @@ class ClassifierFreeGuidance(Immutable):
         """
         return functools.partial(self._ask, scale)
 
-    def _ask(self, scale, network, inputs, without):
-        both = network(keras.tree.map_structure(lambda *x: ops.concatenate(x), inputs, without))
+    def _ask(self, scale, ask, inputs, without):
+        both = ask(keras.tree.map_structure(lambda *x: ops.concatenate(x), inputs, without))
         return self.of_both(both, scale)
 
     def of_both(self, both: Parts[Tensor], scale: Tensor) -> Nest:
