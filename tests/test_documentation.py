@@ -98,17 +98,21 @@ def test_arguments_are_documented(name):
 def functions_of(documented):
     """A function, or the package's own methods and properties of a class, inherited ones too.
 
-    But for `HOOKS`.
+    But for `HOOKS`. If an override has no hints, it is the method that it overrides, which has.
     """
     if not inspect.isclass(documented):
         return [documented]
-    found = [
-        getattr(member, "fget", None) or getattr(member, "__func__", member)
-        for name, member in inspect.getmembers_static(documented)
-        if name in ("__init__", "__call__") or not (name.startswith("_") or name in HOOKS)
-    ]
-    functions = filter(inspect.isfunction, map(inspect.unwrap, found))
-    return [f for f in functions if f.__module__.startswith("keras_bfn.")]
+    found = []
+    for name in dir(documented):
+        if name in ("__init__", "__call__") or not (name.startswith("_") or name in HOOKS):
+            members = (vars(cls)[name] for cls in documented.__mro__ if name in vars(cls))
+            functions = [
+                inspect.unwrap(getattr(m, "fget", None) or getattr(m, "__func__", m))
+                for m in members
+            ]
+            hinted = (f for f in functions if getattr(f, "__annotations__", None))
+            found.append(next(hinted, functions[0]))
+    return [f for f in found if inspect.isfunction(f) and f.__module__.startswith("keras_bfn.")]
 
 
 @pytest.mark.parametrize("name", [*NAMES, *SINGLE_MODULES])
