@@ -113,9 +113,7 @@ def make_model(flow=FLOWS, event_shape=EVENT_SHAPES, times="shared", tokenizer=N
     """A model of a dict of flows, built, whose network says something of everything."""
     keras.utils.set_random_seed(0)
     network = PartsLayer(flow, event_shape, **kwargs)
-    model = CLASSES[times](
-        flow, network, event_shape=event_shape, tokenizer=tokenizer, seed=0
-    )
+    model = CLASSES[times](flow, network, event_shape=event_shape, tokenizer=tokenizer, seed=0)
     shapes = {name: (None, *shape) for name, shape in event_shape.items()}
     model.build_for(shapes, None if network.conditions is None else np.zeros(1, "int32"))
     return model
