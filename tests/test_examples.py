@@ -509,9 +509,9 @@ def test_pieces_of_photographs_are_learnt(brief, script, tmp_path):
         *("--size", "8", "--width", "8", "--shrink", "4", "--seconds", "0.1", "--repeats", "1"),
         *("--sampler-steps", "2", "--save-preset", "preset", "--mixed-precision"),
     )
-    pattern = r"^([\d.]+) \+- [\d.]+ bits per dimension of (\d+) pieces, (told|not told)"
+    pattern = r"^([\d.]+) \+- [\d.]+ bits per dimension of (\d+) pieces, (given|not given)"
     rows = re.findall(pattern, printed, re.MULTILINE)
-    assert [name for *_, name in rows] == ["told", "not told"]
+    assert [name for *_, name in rows] == ["given", "not given"]
     assert all(5 < float(bits) < 30 and num == "199" for bits, num, _ in rows)
     assert 5 < float(re.search(r"^([\d.]+) bits .* as PNG files$", printed, re.MULTILINE)[1]) < 20
     assert (tmp_path / "photographs" / "samples.png").stat().st_size > 5000

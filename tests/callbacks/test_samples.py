@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_bfn import BayesianFlowNetwork
+from keras_bfn import AnyOrderNetwork
 from keras_bfn.callbacks import SampleImages, SampleText
 from keras_bfn.datasets import Letters
 from keras_bfn.flows import DiscreteFlow
@@ -132,7 +132,7 @@ def test_text_may_be_of_any_letters_and_have_a_condition(tmp_path):
 def test_text_is_written_in_any_order(tmp_path):
     flow = DiscreteFlow(27, beta_1=2.0)
     network = MLP(flow, (12,), width=8, num_blocks=1, times="variables")
-    model = BayesianFlowNetwork(flow, network, times="variables", tokenizer=Letters(), seed=0)
+    model = AnyOrderNetwork(flow, network, tokenizer=Letters(), seed=0)
     model.compile(keras.optimizers.AdamW(3e-2))
     fit(model, tokens(), SampleText(tmp_path, order="left_to_right", **OPTIONS))
     lines = (tmp_path / "epoch_0001.txt").read_text().splitlines()

@@ -10,8 +10,8 @@ import pytest
 
 from keras_bfn.datasets import SELFIES, SMILES, Bytes, Letters, Subwords, Symbols
 from keras_bfn.datasets.tokenizers import check_tokenizer
-from keras_bfn.inference.text import encode_prompts
 from keras_bfn.metrics import spelling_rate
+from keras_bfn.text import encode_prompts
 
 pytestmark = pytest.mark.once
 

@@ -131,7 +131,7 @@ def main():
     results["nats"] = nats["transmission"] + nats["reconstruction"]
     results["samples"] = model.generate(GLOBAL_BATCH, 10, seed=0, verbose=0)
     # Whatever device an example was on, it comes back in its place.
-    assert (model.inpaint(x, mask=True, num_steps=2, verbose=0) == x).all()
+    assert (model.inpaint(x, known=True, num_steps=2, verbose=0) == x).all()
     if BACKEND == "jax" or RANK == 0:  # on JAX, Keras saves in all processes at once, or in none
         model.save(f"{path}.keras")
         loaded = keras.saving.load_model(f"{path}.keras")

@@ -25,14 +25,14 @@ def output(model):
     shape = (2, *model.event_shape, model.flow.theta_size)
     theta = np.random.default_rng(0).uniform(size=shape).astype("float32")
     inputs = {"theta": theta, "t": np.array([0.2, 0.9], "float32")}
-    if model.times == "variables":
+    if model.time_shape is not None:
         inputs["t"] = np.linspace(0.0, 1.0, theta[..., 0].size, dtype="float32")
         inputs["t"] = inputs["t"].reshape(theta.shape[:-1])
-    if model.signature.takes_causal:
+    if "causal" in model.signature.optional:
         inputs["causal"] = np.array([False, True])
     if model.conditional:
         inputs["condition"] = np.array([0, 1], "int32")
-    if model.signature.takes_jumps:
+    if "t_next" in model.signature.optional:
         inputs["t_next"] = np.array([0.5, 1.0], "float32")
         scale = np.array([[1.0], [2.0]], "float32")
         inputs["condition"] = {"condition": inputs["condition"], "guidance_scale": scale}

@@ -11,10 +11,10 @@ import pytest
 from keras import layers, ops
 
 import keras_bfn
-from keras_bfn import BayesianFlowNetwork, _random, networks
+from keras_bfn import AnyOrderNetwork, BayesianFlowNetwork, _random, networks
 from keras_bfn.flows import ContinuousFlow, JointNormal
-from keras_bfn.inference.exported import make_function
 from keras_bfn.samplers import AncestralSampler, SDE2Sampler
+from keras_bfn.saving.exported import make_function
 from tests.backends import everywhere
 from tests.models.small import FLOWS, ConditionNetwork
 from tests.test_docstrings import python_blocks
@@ -82,7 +82,7 @@ def of_parts():
     network = keras_bfn.networks.MultiPart(flow, {"a": (4,), "b": (3,)}, width=8, times="variables")
     for weight in network.trainable_weights:  # the last are zeros at first
         weight.assign_add(keras.random.normal(weight.shape, stddev=0.1, seed=0))
-    return BayesianFlowNetwork(flow, network, times="variables", seed=0)
+    return AnyOrderNetwork(flow, network, seed=0)
 
 
 def of_a_layer():
@@ -108,7 +108,7 @@ def of_a_causal_sequence():
     )
     for weight in network.trainable_weights:
         weight.assign_add(keras.random.normal(weight.shape, stddev=0.1, seed=0))
-    return BayesianFlowNetwork(flow, network, times="variables", seed=0)
+    return AnyOrderNetwork(flow, network, seed=0)
 
 
 CLASSES = np.arange(NUM_SAMPLES, dtype="int32")
@@ -241,7 +241,7 @@ def test_a_loop_of_exported_steps_gives_what_generate_gives(make, sampler, optio
 def test_the_first_step_draws_the_state_itself_whenever_that_is():
     """At the sampler's start, whatever state it is given; at no other time."""
     model, start = of_keras(), 0.25
-    step, inputs = make_function(model, "step", AncestralSampler(start=start), None, guided=False)
+    step, inputs = make_function(model, AncestralSampler(start=start), None, guided=False)
     inputs["normal_0"] = inputs["normal_0"] + 0.7
 
     def params(t, state):
@@ -281,7 +281,7 @@ def test_the_network_is_exported_alone(tmp_path, monkeypatch):
     format = "torch" if BACKEND == "torch" else "tf_saved_model"
     model = of_keras()
     path = tmp_path / f"network{SUFFIX[format]}"
-    model.export(path, format, what="network")
+    model.export(path, format)
     shapes, run = read(path, format)
     assert shapes.keys() == {"theta", "t", "condition"}
     theta = np.random.default_rng(0).standard_normal((5, 2, 1)).astype("float32")
@@ -292,13 +292,13 @@ def test_the_network_is_exported_alone(tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("exporting_versions")
-@pytest.mark.parametrize("what", everywhere(["step", "network"], "network"))
-def test_a_network_with_times_of_the_variables_and_a_causal_form_is_exported(what, tmp_path):
+@pytest.mark.parametrize("sampler", everywhere({"network": None, "step": "ancestral"}, "network"))
+def test_a_network_with_times_of_the_variables_and_a_causal_form_is_exported(sampler, tmp_path):
     format = "torch" if BACKEND == "torch" else "tf_saved_model"
     model, path = of_a_causal_sequence(), tmp_path / f"network{SUFFIX[format]}"
-    model.export(path, format, what=what)
+    model.export(path, format, sampler=sampler)
     shapes, run = read(path, format)
-    if what == "step":
+    if sampler is not None:
         assert "state" in shapes
         return
     assert shapes.keys() == {"theta", "t", "causal"}
@@ -316,7 +316,7 @@ def check_that_a_failure_leaves(before, model, path, format, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", fsync)
     with pytest.raises(OSError, match="No space left"):
-        model.export(path, format, what="network")
+        model.export(path, format)
     assert contents(path.parent) == before
 
 
@@ -327,7 +327,7 @@ def test_an_onnx_file_holds_all_weights_that_it_can(most, tmp_path, monkeypatch)
     monkeypatch.setattr("keras_bfn.saving.export.LARGEST_FILE", most)
     path = tmp_path / "network.onnx"
     model = of_this_package()
-    model.export(path, "onnx", what="network")
+    model.export(path, "onnx")
     assert len(contents(tmp_path)) == (1 if most else 2)
     assert read(path, "onnx")[0].keys() == {"theta", "t"}
     if most:
@@ -370,10 +370,10 @@ def test_what_onnx_lacks_is_refused_by_name(tmp_path):
     prior = JointNormal(np.zeros(2), [[0.04, 0.03], [0.03, 0.04]])  # known variables: `solve`
     flow = ContinuousFlow(0.1, "residual", prior=prior)
     network = networks.MLP(flow, (2,), width=8, num_blocks=1, times="variables")
-    model = keras_bfn.BayesianFlowNetwork(flow, network, times="variables")
+    model = AnyOrderNetwork(flow, network)
     with pytest.raises(ValueError, match=r"`format` must not be 'onnx': .*lacks.*`JointNormal`"):
-        model.export(tmp_path / "step.onnx", "onnx")
-    model.export(tmp_path / "step.pt2", "torch")
+        model.export(tmp_path / "step.onnx", "onnx", sampler="ancestral")
+    model.export(tmp_path / "step.pt2", "torch", sampler="ancestral")
 
 
 @pytest.mark.once
@@ -385,7 +385,7 @@ def test_kernels_of_eight_bits_are_exported_as_onnx_and_those_of_four_refused(tm
         model.quantize(mode)
         if mode == "int4":
             with pytest.raises(ValueError, match="`format` must not be 'onnx' for kernels of four"):
-                model.export(tmp_path / "step.onnx", "onnx")
+                model.export(tmp_path / "step.onnx", "onnx", sampler="ancestral")
         else:
-            model.export(tmp_path / "step.onnx", "onnx")
+            model.export(tmp_path / "step.onnx", "onnx", sampler="ancestral")
             onnxruntime.InferenceSession(tmp_path / "step.onnx")

@@ -103,7 +103,7 @@ def test_a_class_has_its_probability_given_columns_that_miss_cells(trained):
         for kind, num in zip(homes["type"], homes["rooms"], strict=True)
     ]
     exact = np.array(weights).reshape(4, 2)
-    found = trained.log_likelihood(homes, 100, given=["rooms", "garden"], seed=0)
+    found = trained.log_likelihood(homes, 100, known=["rooms", "garden"], seed=0)
     assert_allclose(np.exp(found).reshape(4, 2), exact / exact.sum(1, keepdims=True), atol=0.1)
 
 

@@ -217,8 +217,8 @@ def test_cells_that_break_a_rule_or_do_not_determine_others_are_refused(model):
     assert "'high': AtLeast('low')" in repr(model.table)
     with pytest.raises(ValueError, match="in row 0, counted from 0: it must be the sum of"):
         model.table.encode(broken)
-    with pytest.raises(ValueError, match=r"`given` must name \['start'\] beside 'end'"):
-        model.log_likelihood(FRAME.head(3), given=["end", "net"])
+    with pytest.raises(ValueError, match=r"`known` must name \['start'\] beside 'end'"):
+        model.log_likelihood(FRAME.head(3), known=["end", "net"])
     holes = FRAME.head(3).assign(net=np.nan, tax=np.nan)
     with pytest.raises(ValueError, match="must only be given together with all but one"):
         model.impute(holes)

@@ -229,10 +229,10 @@ def test_likelihoods_are_of_entities_and_tell_what_is_odd(trained):
     assert np.mean(right > wrong + 1) > 0.9
     # Given the rows, only the static column is left; with all columns, nothing is.
     rest = [name for name in walks if name not in ("id", "kind")]
-    nats = [trained.log_likelihood(df, 6, given=rest, seed=0) for df in (walks, odd)]
+    nats = [trained.log_likelihood(df, 6, known=rest, seed=0) for df in (walks, odd)]
     assert np.mean(nats[0] > nats[1] + 1) > 0.9
     np.testing.assert_allclose(np.exp(nats).sum(0).mean(), 1, atol=0.2)  # of both classes
-    everything = trained.log_likelihood(walks, 1, given=[*rest, "kind"], seed=0)
+    everything = trained.log_likelihood(walks, 1, known=[*rest, "kind"], seed=0)
     np.testing.assert_allclose(everything, 0, atol=1e-6)
 
 
