@@ -20,8 +20,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import keras_bfn
-from keras_bfn import samplers
-from keras_bfn.distillation import Distiller, Trajectories, make_student
+from keras_bfn.distillation import Distiller, JumpSampler, Trajectories, make_student
 
 SHOWN_SCALE = 2.0  # the guidance scale of the samples that are written
 
@@ -79,7 +78,7 @@ def draw_samples(teacher, student, classes, args):
 
     samples = {
         f"student, {num_calls} call{'s' * (num_calls > 1)}": draw(
-            student, num_calls, samplers.JumpSampler(start=args.start), of_student
+            student, num_calls, JumpSampler(start=args.start), of_student
         )
         for num_calls in (1, 2, 4)
     }

@@ -210,13 +210,10 @@ def in_float32(model):
     network = model.network
     own = type(network).from_config({**network.get_config(), "dtype": "float32"})
     own.set_weights(network.get_weights())
-    options = {
-        "condition_dropout": model.condition_dropout,
-        "times": model.times,
-        "orders": model.orders,
-        "tokenizer": model.tokenizer,
-    }
-    copy = keras_bfn.BayesianFlowNetwork(model.flow, own, **options)
+    options = {"condition_dropout": model.condition_dropout, "tokenizer": model.tokenizer}
+    if isinstance(model, keras_bfn.AnyOrderNetwork):
+        options["states"] = model.states
+    copy = type(model)(model.flow, own, **options)
     copy.compile_from_config(model.get_compile_config())
     return copy
 
@@ -256,22 +253,22 @@ def _report(args, experiment, x, labels):
     num = len(x if labels is None else labels)
     print(f"\nCode length of {num} test examples in {experiment.unit} ({experiment.data_name}):")
     print(f"{'steps':<13}{'here':>8}{'+-':>10}{'paper':>9}")
-    cases = [("continuous" if n is None else str(n), x, n, "together") for n in STEPS]
+    cases = [("continuous" if n is None else str(n), x, n, {}) for n in STEPS]
     if labels is not None:  # in continuous time, too
-        cases.append(("given class", (x[0], labels), None, "together"))
-    if experiment.model.orders is not None:
+        cases.append(("given class", (x[0], labels), None, {}))
+    if isinstance(experiment.model, keras_bfn.AnyOrderNetwork):
         orders = ("left_to_right", "random")
-        cases += [(order.replace("_", " "), x, None, order) for order in orders]
+        cases += [(order.replace("_", " "), x, None, {"order": order}) for order in orders]
     results, batch_size = {}, experiment.data.train.batch_size
-    for name, examples, num_steps, order in cases:
+    for name, examples, num_steps, options in cases:
         nats = experiment.model.code_length(
             examples,
             num_steps,
             args.repeats,
             batch_size=batch_size,
-            order=order,
             seed=0,
             verbose=0,
+            **options,
         )
         values = experiment.per_nat * (nats["transmission"] + nats["reconstruction"])
         error = values.std() / math.sqrt(len(values))

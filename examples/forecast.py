@@ -10,7 +10,8 @@ forecast, the script prints how much of the forecast's mass lies in the 90% band
 
 The model learns windows of two days that start at midnight. A forecast is a completion: the first
 day is known, the second is unknown, and many completions give its distribution. Further days follow
-window by window, each given the day before.
+window by window, each given the day before. (For many series of different lengths and sizes, see
+`keras_bfn.series`.)
 """
 
 import argparse
@@ -84,6 +85,22 @@ def train(windows, epochs):
     return model
 
 
+def forecast(model, past, num_days, seed, **options):
+    """Returns the days after `past`, each a completion of a window that begins with the day before.
+
+    Args:
+        model: the model of windows of two days.
+        past: one day, `(num, 24, channels)`.
+        num_days, seed: ints.
+        **options: of `inpaint`.
+    """
+    days = [past]
+    for day in range(num_days):
+        window = np.concatenate([days[-1], np.full_like(past, np.nan)], axis=1)
+        days.append(model.inpaint(window, seed=seed + day, **options)[:, DAY:])
+    return np.concatenate(days[1:], axis=1)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--series", help=".npy file; default: a simulated series")
@@ -121,14 +138,14 @@ def main():
         longer = cut(series, num_days)[-num_held_out:]
         chosen = longer[:: max(1, len(longer) // args.forecasts)][: args.forecasts]
         past, came = chosen[:, :DAY], chosen[:, DAY:]
-        drawn = model.forecast(
+        drawn = forecast(
+            model,
             np.repeat(past, args.draws, axis=0),
-            args.days * DAY,
+            args.days,
+            seed=0,
             num_steps=args.sampler_steps,
-            stride=DAY,
             num_particles=args.particles,
             batch_size=max(1, 128 // args.particles),
-            seed=0,
             verbose=0,
         )
     drawn = drawn.reshape(len(chosen), args.draws, *came.shape[1:])

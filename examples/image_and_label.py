@@ -81,8 +81,11 @@ def train(data, epochs, seed):
     )
     # Pictures are generated given labels, so the label alone is given in half of the examples. In
     # those of the kind "given", any variables may be.
-    orders = {"together": 1, "label": 2, "given": 1} if len(data) > 1 else None
-    model = keras_bfn.BayesianFlowNetwork(flow, network, times=times, orders=orders, seed=seed)
+    if len(data) > 1:
+        states = {"together": 1, "label": 2, "given": 1}
+        model = keras_bfn.AnyOrderNetwork(flow, network, states=states, seed=seed)
+    else:
+        model = keras_bfn.BayesianFlowNetwork(flow, network, seed=seed)
     optimizer = adamw(epochs * (NUM_TRAIN // BATCH_SIZE), peak_rate=3e-3)
     # A label is one variable beside 64, so its nats count five times, to be learnt as fast.
     model.compile(optimizer, loss_weights={"label": 5.0} if "label" in data else None)

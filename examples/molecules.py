@@ -62,11 +62,10 @@ def make_model(symbols, train, width, num_layers):
         times="variables",
         causal=True,
     )
-    return keras_bfn.BayesianFlowNetwork(
+    return keras_bfn.AnyOrderNetwork(
         flow,
         network,
-        times="variables",
-        orders={"left_to_right": 2.0, "together": 1.0, "given": 0.5, "random": 0.5},
+        states={"left_to_right": 2.0, "together": 1.0, "given": 0.5, "random": 0.5},
         tokenizer=symbols,
         seed=0,
     )

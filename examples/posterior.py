@@ -163,7 +163,7 @@ def main():
     inside = np.mean((ranks >= tail) & (ranks <= RANK_DRAWS - tail), axis=0)
     covered = ", ".join(f"{share:.1%}" for share in inside)
     print(f"coverage of the central {BAND:.0%} intervals: {covered}")
-    nats = model.log_prob(held_out, given=["observation"], seed=0).mean()
+    nats = model.log_likelihood(held_out, known=["observation"], seed=0).mean()
     print(f"log density of the true parameters, lower bound of the model: {nats:.2f} nats")
 
     if moons:
