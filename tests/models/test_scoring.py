@@ -1,5 +1,6 @@
 """`code_length`: units, repeats, and agreement with `evaluate`."""
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -7,7 +8,8 @@ from keras import ops
 import keras_bfn
 from keras_bfn.models.programs import RepeatedBatches
 from tests.backends import everywhere
-from tests.models.small import FLOWS, make_data, make_model
+from tests.injected_noise import injected_noise
+from tests.models.small import FLOWS, make_data, make_model, predict_at
 
 
 @pytest.mark.parametrize(
@@ -22,6 +24,60 @@ def test_each_example_gets_a_code_length_in_two_parts(name, num_steps):
     for part in nats.values():
         assert part.shape == (24,)
         assert np.isfinite(part).all()
+
+
+@pytest.mark.parametrize("name", everywhere(list(FLOWS), "discrete", "continuous"))
+def test_one_program_scores_any_number_of_messages_as_the_loss_does(name, monkeypatch):
+    flow = FLOWS[name]()
+    x = make_data(flow)
+    num = len(x)
+    options = {"batch_size": num, "seed": 0, "verbose": 0}
+    calls = []
+    predict_params = keras_bfn.BayesianFlowNetwork.predict_params
+
+    def count(*args, **kwargs):
+        calls.append(1)
+        return predict_params(*args, **kwargs)
+
+    with injected_noise():
+        model = make_model(flow)
+        monkeypatch.setattr(keras_bfn.BayesianFlowNetwork, "predict_params", count)
+        found, traces = {}, []
+        for num_steps in (3, 1, 20):
+            found[num_steps] = model.code_length(x, num_steps, **options)["transmission"]
+            traces.append(len(calls))
+        monkeypatch.undo()
+        assert len(model.programs.kept) == 1
+        if keras.backend.backend() != "torch":  # which traces nothing
+            assert traces[0] == traces[-1]
+        for num_steps, nats in found.items():
+            loss = keras_bfn.losses.DiscreteTimeLoss(num_steps)
+            t = loss.times(keras_bfn.losses.stratified_uniform(num))
+            prediction = predict_at(model, x, t)
+            expected = ops.convert_to_numpy(loss(flow, x, prediction)).reshape(num, -1).sum(axis=1)
+            np.testing.assert_allclose(nats, expected, rtol=1e-4, atol=1e-5)
+    assert np.abs(found[3] - found[20]).max() > 1e-3
+
+
+@pytest.mark.once
+def test_and_so_it_does_in_an_order():
+    flow = keras_bfn.flows.DiscreteFlow(3, beta_1=3.0)
+    x = np.random.default_rng(0).integers(0, 3, (6, 4))
+    options = {"order": keras_bfn.orders.Blocks(2), "seed": 0, "verbose": 0}
+
+    def make():
+        keras.utils.set_random_seed(0)
+        network = keras_bfn.networks.MLP(flow, (4,), width=8, num_blocks=1, times="variables")
+        return keras_bfn.AnyOrderNetwork(flow, network, seed=0)
+
+    model = make()
+    for num_steps in (2, 9):
+        found = model.code_length(x, num_steps, **options)["transmission"]
+        alone = make().code_length(x, num_steps, **options)["transmission"]
+        np.testing.assert_array_equal(found, alone)
+    assert len(model.programs.kept) == 1
+    model.code_length(x, **options)  # infinitely many are of another loss
+    assert len(model.programs.kept) == 2
 
 
 @pytest.mark.parametrize("name", everywhere(list(FLOWS), "discretized"))
