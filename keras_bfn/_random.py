@@ -1,7 +1,7 @@
 """Random numbers of flows, distributions and samplers: drawn from a seed, or given."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
@@ -71,9 +71,11 @@ class Noise:
         return ops.full(shape, 0.5, "float32") if self.given is None else self.given[name]
 
 
-def normal(
-    shape: Sequence[int], seed: int | keras.random.SeedGenerator | Noise | None = None
-) -> Any:
+# `Noise` holds random numbers that are given.
+Seed: TypeAlias = int | keras.random.SeedGenerator | Noise | None
+
+
+def normal(shape: Sequence[int], seed: Seed = None) -> Any:
     """Draws from the standard normal distribution, in float32.
 
     Distributions and samplers draw only by this function and `uniform`, not by `keras.random`.
@@ -96,9 +98,7 @@ def normal(
     return draw_normal(shape, seed=seed)
 
 
-def uniform(
-    shape: Sequence[int], seed: int | keras.random.SeedGenerator | Noise | None = None
-) -> Any:
+def uniform(shape: Sequence[int], seed: Seed = None) -> Any:
     """Draws from the uniform distribution over [0, 1), in float32; see `normal`.
 
     Args:

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike as ArrayLike
 
-from keras_bfn._random import Noise
+from keras_bfn._random import Seed as Seed
 
 T = TypeVar("T")
 
@@ -30,8 +30,6 @@ Frame: TypeAlias = Any
 Shape: TypeAlias = Sequence[int]
 # Of the inputs and outputs of a layer, with None where a size is unknown.
 TensorShape: TypeAlias = tuple[Any, ...]
-# `Noise` holds random numbers that are given.
-Seed: TypeAlias = int | keras.random.SeedGenerator | Noise | None
 Path: TypeAlias = str | os.PathLike[str]
 Verbose: TypeAlias = int | Literal["auto"]
 # A number, or a function of the time.

@@ -5,13 +5,11 @@ import math
 import numpy as np
 from keras import ops
 
-from keras_bfn.losses import ContinuousTimeLoss, ReconstructionLoss
 from keras_bfn.testing.claims import draw_data, require, require_float32, require_mean, requiring
-from keras_bfn.testing.costs import measure_costs
+from keras_bfn.testing.costs import LOSSES, measure_costs
 
 MOST_EVIDENCE = 1e6
 NUM_DRAWS = 2**15
-LOSSES = {"transmission": ContinuousTimeLoss(), "reconstruction": ReconstructionLoss()}
 
 
 def check_input_distribution(flow, x, name):
@@ -58,7 +56,8 @@ def check_prior(flow, event_shape, rng):
 
 def _check_costs(flow, x, name, seed):
     rows = np.broadcast_to(x, (NUM_DRAWS, *x.shape))
-    nats = sum(measure_costs(flow, rows, LOSSES, seed).values()).astype("float64")
+    losses = {name: LOSSES[name] for name in ("continuous-time loss", "reconstruction loss")}
+    nats = sum(measure_costs(flow, rows, losses, seed).values()).astype("float64")
     if flow.scans:
         log_prob = flow.prior.log_prob(x[None])[0]
     else:
