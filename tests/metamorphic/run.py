@@ -18,6 +18,7 @@ SHARES = {
     "forms": 20,
     "weights": 16,
     "saving": 4,
+    "orders": 15,
 }
 
 
