@@ -115,7 +115,7 @@ class ParticleProgram(GuidedProgram):
         seed, num_particles, times = (
             self.model.seed_generator,
             self.num_particles,
-            ops.copy(self.times),
+            inputs["times"],
         )
 
         def send_part(flow, s, x, known, output, shift):

@@ -41,6 +41,8 @@ class GenerationProgram(LoopProgram):
         self.keeps_trajectory = keeps_trajectory
 
     def call(self, inputs):
+        # Read here: on JAX, `act` would take a variable for a constant of the first call.
+        inputs = inputs | {"times": ops.copy(self.times)}
         ask, act = functools.partial(self.ask, inputs), functools.partial(self.act, inputs)
         carry = self.loop(ask, act, self.begin(inputs), self.drawing(inputs))
         return self.finish(inputs, carry)
@@ -78,7 +80,7 @@ class GenerationProgram(LoopProgram):
 
     def act(self, inputs, i, carry, predictions, outputs, *shift):
         """Returns what the loop carries after step i."""
-        times, seed = ops.copy(self.times), self.model.seed_generator
+        times, seed = inputs["times"], self.model.seed_generator
         step, flow, states = self.sampler.step, self.model.flow, carry["states"]
         states = map_parts(step, flow, states, outputs, times[i], times[i + 1], seed, *shift)
         trajectory = self.record(carry, i, predictions) if self.keeps_trajectory else ()
