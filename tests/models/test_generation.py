@@ -97,7 +97,7 @@ STEPPED = {
 }
 
 
-@pytest.mark.parametrize("verb", everywhere(list(STEPPED), "generate"))
+@pytest.mark.parametrize("verb", everywhere(list(STEPPED), "generate", "inpaint"))
 def test_one_program_takes_any_number_of_steps(verb, model_of, monkeypatch):
     run, x = STEPPED[verb], np.random.default_rng(0).integers(0, 2, (4, *EVENT_SHAPE))
     model = model_of("binary")
