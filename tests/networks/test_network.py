@@ -231,7 +231,8 @@ def test_a_part_of_a_network_is_a_model_of_keras(name, tmp_path):
 def test_symbolic_inputs_have_the_shapes_of_a_batch():
     words = keras_bfn.flows.DiscreteFlow(3, beta_1=2.0)
     flow = {"word": words, "size": keras_bfn.flows.ContinuousFlow(0.1)}
-    found = make_symbolic_inputs(flow, {"word": (4,), "size": ()}, "variables", True, True, True)
+    shapes = {"word": (4,), "size": ()}
+    found = make_symbolic_inputs(flow, shapes, shapes, {"mask", "causal", "t_next"})
     expected = {
         "theta": {"word": (None, 4, 3), "size": (None, 1)},
         "t": {"word": (None, 4), "size": (None,)},
@@ -241,7 +242,7 @@ def test_symbolic_inputs_have_the_shapes_of_a_batch():
     }
     sizes = keras.tree.map_structure(lambda x: tuple(x.shape), found)
     assert sizes == expected
-    plain = make_symbolic_inputs(words, (4,), "shared")
+    plain = make_symbolic_inputs(words, (4,), None)
     assert {name: tuple(x.shape) for name, x in plain.items()} == {
         "theta": (None, 4, 3),
         "t": (None,),
