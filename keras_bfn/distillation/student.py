@@ -31,7 +31,7 @@ class Jumping:
     signature: Any
 
     def __init__(self, flow: Any, network: keras.Layer, *args, **kwargs) -> None:
-        super().__init__(flow, network, *args, **kwargs)
+        super().__init__(flow, network, *args, **kwargs)  # type: ignore[call-arg]
         if "t_next" not in self.signature.optional:
             raise refusal("network", "must take 't_next'", network)
 

@@ -95,7 +95,7 @@ class Guidance(Immutable):
     [Wu et al., 2023](https://arxiv.org/abs/2306.17775), who twist particles with it.
     """
 
-    fed = ("values", "scale", "interval")
+    fed: tuple[str, ...] = ("values", "scale", "interval")
     is_shared = False
     acts = True  # at each step, not only at the end
 

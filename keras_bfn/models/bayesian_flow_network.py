@@ -140,7 +140,8 @@ class BayesianFlowNetwork(Built):
     Reference: [Graves et al., 2023](https://arxiv.org/abs/2308.07037).
     """
 
-    input_names = ("theta", "t", "condition", "mask", "t_next")  # that networks may declare
+    # The inputs that networks may declare.
+    input_names: tuple[str, ...] = ("theta", "t", "condition", "mask", "t_next")
     flow: Nest
     event_shape: Nest  # None until it is known
 
@@ -262,8 +263,8 @@ class BayesianFlowNetwork(Built):
         """Returns the arguments of `compile`, as in Keras, independent of the backend."""
         config = super().get_compile_config()
         if config:  # compiled
-            own = {"loss_weights": self.loss_weights, "num_repeats": self.num_repeats}
-            own["loss"] = self.transmission_loss
+            own: dict[str, Any] = {"loss": self.transmission_loss}
+            own |= {"loss_weights": self.loss_weights, "num_repeats": self.num_repeats}
             config |= keras.saving.serialize_keras_object(own)
         return config
 

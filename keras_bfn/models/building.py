@@ -31,6 +31,7 @@ class Built(Files):
     event_shape: Nest
     signature: predictions.Signature
     programs: Programs
+    built: bool
     _condition_dtypes: Any = None  # unknown, unless the network is built for a condition
 
     def build(self, input_shape: Any) -> None:

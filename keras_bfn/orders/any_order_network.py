@@ -87,7 +87,7 @@ class AnyOrderNetwork(BayesianFlowNetwork):
     ) -> None:
         super().__init__(flow, network, **kwargs)
         self.states = _states.check_states(flow, "causal" in self.signature.optional, states)
-        self.order = Together()
+        self.order: Order = Together()
 
     @property
     def time_shape(self) -> Nest:
@@ -213,9 +213,10 @@ class AnyOrderNetwork(BayesianFlowNetwork):
         return map_parts(Prediction, times, evidence, theta, params)
 
     def network_inputs(self, theta, t, condition, observed, t_next):
-        if t_next is None:  # the network, if it takes it, has one for all variables
-            one = of_any_part(t)
-            t_next = ops.mean(ops.reshape(one, (ops.shape(one)[0], -1)), axis=-1)
+        # The network, if it takes it, has one for all variables.
+        t_next = of_any_part(t if t_next is None else t_next)
+        if len(t_next.shape) > 1:
+            t_next = ops.mean(t_next, axis=tuple(range(1, len(t_next.shape))))
         return super().network_inputs(theta, t, condition, observed, t_next)
 
     def predict_in(self, inputs, s, t, t_next=None, guide=None):

@@ -251,7 +251,7 @@ class Sampler(Immutable):
 
         There may be more, if the sampler predicts several times in a step.
         """
-        start = self.starting_for(flow).start
+        start: Any = self.starting_for(flow).start
         if self.spacing == "t":
             return np.linspace(start, 1, num_steps + 1, dtype="float32")
         first, last = (float(flow.schedule.beta(t)) for t in (start, 1.0))

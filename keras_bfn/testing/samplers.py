@@ -75,9 +75,10 @@ def _check_times(sampler):
         claim = f"{claim} predictions in a step, k * {num_steps} + 1"
         are_steps = times.ndim == 1 and (times.size - 1) % num_steps == 0
         require(are_steps, f"{claim}. They have shape {times.shape}")
-        is_right = (times[0], times[-1]) == (np.float32(sampler.start), 1)
+        start = sampler.starting_for(flow).start
+        is_right = (times[0], times[-1]) == (np.float32(start), 1)
         rises = (np.diff(times) >= 0).all() and len(np.unique(times)) > num_steps
-        claim = f"{name}.times must rise from start={sampler.start} to 1"
+        claim = f"{name}.times must rise from start={start} to 1"
         require(is_right and rises, f"{claim}. They are {times.tolist()}")
 
 

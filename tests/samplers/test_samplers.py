@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from keras_bfn import samplers, testing
-from keras_bfn.flows import ContinuousFlow, DiscreteFlow
+from keras_bfn.flows import ContinuousFlow, DiscreteFlow, DiscretizedFlow
 from keras_bfn.samplers import ODE2Sampler, SDE2Sampler
 from keras_bfn.samplers.samplers import SAMPLERS
 from tests.backends import everywhere
@@ -62,3 +62,23 @@ def test_times_are_evenly_spaced_in_the_logarithm_of_the_accuracy(flow):
     assert times[-1] == 1
     steps = np.diff(np.log([float(flow.schedule.beta(t)) for t in times]))
     assert_allclose(steps, steps.mean(), rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["binary", "many classes", "numbers", "levels", "both"])
+def test_steps_even_in_log_beta_start_where_little_is_known(name):
+    """Whatever the schedule: where the accuracy times the gain is 0.01; for parts, their mean."""
+    flow = {
+        "binary": DiscreteFlow(2, beta_1=9.0),
+        "many classes": DiscreteFlow(1000, beta_1=0.05),
+        "numbers": ContinuousFlow(0.01),
+        "levels": DiscretizedFlow(256, sigma_1=0.001),
+    }
+    flow = flow.get(name) or {key: flow[key] for key in ("binary", "numbers")}
+    sampler = samplers.DEFAULT.starting_for(flow)
+    parts = list(flow.values()) if isinstance(flow, dict) else [flow]
+    starts = [float(part.schedule.inverse(0.01 / part.gain)) for part in parts]
+    assert sampler.start == pytest.approx(np.mean(starts))
+    if len(parts) == 1:
+        assert flow.gain * float(flow.schedule.beta(sampler.start)) == pytest.approx(0.01, rel=1e-3)
+        np.testing.assert_allclose(samplers.DEFAULT.times(flow, 5)[0], sampler.start)
+    assert sampler.starting_for(flow) is sampler

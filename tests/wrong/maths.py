@@ -979,11 +979,6 @@ CALLS = {
     ],
     "sampler": [
         (
-            lambda t: samplers.get(None),
-            "must be a `Sampler` or one of ['ancestral',",
-            "sampler=None",
-        ),
-        (
             lambda t: samplers.get("euler"),
             "must be a `Sampler` or one of ['ancestral',",
             "sampler='euler'",
@@ -1183,13 +1178,13 @@ CALLS = {
         (lambda t: samplers.ODE1Sampler(start=-0.1), "must be a number in [0, 1)", "start=-0.1"),
         (lambda t: samplers.ODE1Sampler(start=nan), "must be a number in [0, 1)", "start=nan"),
         (
-            lambda t: samplers.ODE1Sampler(spacing="log_beta"),
+            lambda t: samplers.ODE1Sampler(start=0, spacing="log_beta"),
             "must be above 0 for spacing='log_beta', since",
             "start=0",
         ),
         (lambda t: samplers.SDE2Sampler(start=1.0), "must be a number in [0, 1)", "start=1.0"),
         (
-            lambda t: samplers.SDE2Sampler(spacing="log_beta"),
+            lambda t: samplers.SDE2Sampler(start=0.0, spacing="log_beta"),
             "must be above 0 for spacing='log_beta', since log(beta(0)) is infinite",
             "start=0.0",
         ),

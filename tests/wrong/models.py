@@ -1022,7 +1022,7 @@ CALLS = {
             "a dict with the keys ['a']",
         ),
         (
-            lambda t: t.model.generate(1, 2, latents=np.zeros(3)),
+            lambda t: t.model.generate(1, 2, "ancestral", latents=np.zeros(3)),
             "must be deterministic, such as 'ode1' or",
             "sampler=AncestralSampler(temperature=1.0",
         ),

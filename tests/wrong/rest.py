@@ -905,11 +905,6 @@ CALLS = {
     ],
     "sampler": [
         (
-            lambda t: callbacks.SampleText("samples", sampler=None),
-            "must be a `Sampler` or one of ['ancestral',",
-            "sampler=None",
-        ),
-        (
             lambda t: callbacks.SampleImages("a", sampler="x"),
             "must be a `Sampler` or one of ['ancestral',",
             "sampler='x'",

@@ -88,14 +88,6 @@ CALLS = {
             "only NaN",
         ),
     ],
-    "forecast": [
-        (
-            lambda t: t.series.forecast(MANY_SERIES, 4),
-            "Use `sample_paths` or `quantiles` instead",
-            "",
-            NotImplementedError,
-        ),
-    ],
     "horizon": [
         (lambda t: make(horizon=0), "must be an integer of at least 1", "horizon=0"),
         (lambda t: make(horizon="a"), "must be an integer of at least 1", "horizon='a'"),

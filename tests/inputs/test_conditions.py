@@ -381,7 +381,7 @@ def test_several_conditions_are_the_same_on_another_backend(saved):
     folder, expected = saved
     backend = next_backend()
     subprocess.run(
-        [sys.executable, "-m", "tests.models.test_conditions", str(folder)],
+        [sys.executable, "-m", "tests.inputs.test_conditions", str(folder)],
         env={**os.environ, "KERAS_BACKEND": backend},
         cwd=pathlib.Path(__file__).parents[2],
         check=True,

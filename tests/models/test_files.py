@@ -116,7 +116,7 @@ def test_another_backend_finds_the_same_code_length_samples_and_completions(save
     backend = next_backend()
     folder, here = saved
     subprocess.run(
-        [sys.executable, "-m", "tests.models.test_saving", str(folder)],
+        [sys.executable, "-m", "tests.models.test_files", str(folder)],
         env={**os.environ, "KERAS_BACKEND": backend},
         cwd=pathlib.Path(__file__).parents[2],
         check=True,
