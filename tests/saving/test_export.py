@@ -73,6 +73,7 @@ def of_this_package():
 
 def of_keras():
     flow = FLOWS["discretized"]()
+    keras.utils.set_random_seed(0)
     options = {"condition_dropout": 0.1, "null_condition": 3, "seed": 0}
     return BayesianFlowNetwork(flow, own_network(flow), **options)
 
