@@ -45,7 +45,7 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_all_else_is_refused(name):
     for make in TEACHERS.values():
-        with pytest.raises(ValueError, match="A student of .* only jumps"):
+        with pytest.raises(ValueError, match=r"A student of .* only jumps"):
             REFUSED[name](make_student(make()))
 
 
