@@ -130,7 +130,7 @@ def test_a_trajectory_leads_from_the_prior_to_the_sample(name, model_of):
     model = model_of(name)
     flow = model.flow
     samples, trajectory, *_ = model.generate(
-        3, num_steps=6, batch_size=2, return_details=True, verbose=0
+        3, num_steps=6, sampler="ancestral", batch_size=2, return_details=True, verbose=0
     )
     np.testing.assert_allclose(trajectory.t, np.linspace(0, 1, 7), rtol=1e-6)
     assert trajectory.s.shape == (7, 3, *EVENT_SHAPE, flow.embedding_size)
@@ -225,10 +225,10 @@ def test_a_start_after_0_is_kept(spacing, model_of):
     assert np.abs(trajectory.theta[0]).min() > 0
 
 
-def test_the_docstrings_own_sampler_generates():
-    (block,) = python_blocks(Sampler.__doc__)
-    names = {"keras_bfn": keras_bfn, "model": make_model(FLOWS["binary"]())}
-    exec("import keras\nfrom keras import ops\n" + block, names)
+@pytest.mark.parametrize("block", python_blocks(Sampler.__doc__), ids=["greedy", "heun"])
+def test_the_docstrings_own_samplers_generate(block):
+    names = {"keras": keras, "keras_bfn": keras_bfn, "np": np}
+    exec(block, names | {"model": make_model(FLOWS["binary"]())})
 
 
 def test_latents_are_where_a_deterministic_sampler_starts(model_of):

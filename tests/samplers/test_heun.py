@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 
 import keras_bfn
-from keras_bfn.samplers import ODE1Sampler
+from keras_bfn.samplers import ODE1Sampler, Sampler
 from tests.checks import assert_draws_follow
 from tests.distillation.exact_jumps import FLOW, STD, growth, make_exact_teacher, samples_of
 from tests.models.exact_models import JOINT_PRIOR, make_pair_model
 from tests.models.parts import make_model as make_parts_model
 from tests.samplers.heun import HeunSampler
+from tests.test_docstrings import python_blocks
 
 LATENTS = np.linspace(-2.0, 2.0, 24, dtype="float32").reshape(8, 3, 1)
 
@@ -73,6 +74,23 @@ def test_details_hold_both_predictions_of_each_step(model):
     root = np.sqrt(float(FLOW.schedule.beta(t[1])))
     exact = root * LATENTS * float(growth(0.0, root**2))
     assert np.abs(s[2] - exact).max() < 0.1 * np.abs(s[1] - exact).max()
+
+
+@pytest.mark.once
+def test_the_docstrings_sampler_is_of_second_order_too(model):
+    """It takes no latents: those that it drew are told by its first evidence."""
+    block = next(code for code in python_blocks(Sampler.__doc__) if "HeunSampler" in code)
+    names = {"keras": keras, "keras_bfn": keras_bfn, "np": np}
+    names["model"] = model
+    exec(block, names)
+    first, last = (float(FLOW.schedule.beta(t)) for t in (0.02, 1.0))
+    errors = []
+    for num_steps in (16, 32):
+        sampler = names["HeunSampler"](start=0.02)
+        found = model.generate(8, num_steps, sampler, seed=0, return_details=True, verbose=0)
+        u = found.trajectory.s[0, ..., 0] / np.sqrt(first) * float(growth(first, last))
+        errors.append(np.abs(found.samples - np.sqrt(last) * u / (last + STD**-2)).max())
+    assert np.log2(errors[0] / errors[1]) == pytest.approx(2.0, abs=0.3)
 
 
 @pytest.mark.once
