@@ -215,7 +215,9 @@ def test_callbacks_draw_samples_of_the_student(tmp_path):
     distiller.fit(jumps, epochs=2, callbacks=[pictures], verbose=0)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["epoch_0001.png", "epoch_0002.png"]
     with pytest.raises(ValueError, match="`sampler` must be 'jump'"):
-        distiller.fit(jumps, callbacks=[SampleImages(tmp_path)], verbose=0)
+        distiller.fit(jumps, callbacks=[SampleImages(tmp_path, sampler="sde2")], verbose=0)
+    distiller.fit(jumps, callbacks=[SampleImages(tmp_path / "again", 4, 1)], verbose=0)  # jumps
+    assert (tmp_path / "again" / "epoch_0001.png").exists()
 
 
 @pytest.mark.once
