@@ -69,7 +69,8 @@ class Guidance(Immutable):
     A guidance with a function `fn` is compiled anew in each call of `generate`, because what the
     function reads may have changed. A subclass is compiled once: programs are reused for guidances
     whose attributes are equal by value, or the same Keras layers, whatever their values, scale and
-    interval. It defines `likelihood(self, data, **values)` in place of `fn`:
+    interval. So a layer that it calls must be an attribute. It defines
+    `likelihood(self, data, **values)` in place of `fn`:
 
     ```python
     class Avoids(keras_bfn.guidance.Guidance):

@@ -232,7 +232,7 @@ class Constraint(Guidance):
         size = math.prod(found.shape[1:])
         if math.prod(target.shape[1:]) not in (1, size):
             expected = f"must have {size} numbers per sample, like the result of `fn`, or one"
-            raise mismatch("target", expected, f"{math.prod(target.shape[1:])}")
+            raise mismatch("target", expected, f"{math.prod(target.shape[1:])} numbers")
         found = ops.cast(ops.reshape(found, (-1, size)), "float32")
         errors = (found - ops.reshape(target, (-1, math.prod(target.shape[1:])))) / self.std
         constant = size * (math.log(self.std) + 0.5 * math.log(2 * math.pi))
