@@ -131,7 +131,8 @@ def test_a_part_of_weight_0_teaches_nothing():
 
 @pytest.mark.once
 def test_each_part_keeps_its_own_schedule_and_theta(model):
-    x, predictions, *_ = model.generate(2, 4, seed=0, return_details=True, batch_size=2, verbose=0)
+    options = {"seed": 0, "return_details": True, "batch_size": 2, "verbose": 0}
+    x, predictions, *_ = model.generate(2, 4, "ancestral", **options)
     assert list(x) == list(predictions) == list(FLOWS)
     for name, flow in FLOWS.items():
         prediction, shape = predictions[name], (5, 2, *EVENT_SHAPES[name])

@@ -395,7 +395,7 @@ def test_inpainting_draws_what_generation_draws_given_the_same(order):
     options = {"num_steps": 5, "order": order, "seed": 3, "verbose": 0}
     completed = truth.model.inpaint(truth.as_data(values), truth.as_data(known), **options)
     given = truth.as_data(np.where(known, values, -1))
-    drawn = truth.model.generate(60, given=given, sampler="ancestral", **options)
+    drawn = truth.model.generate(60, given=given, **options)
     for name in completed:
         assert_array_equal(completed[name], drawn[name])
     assert_array_equal(truth.as_values(completed)[known], values[known])
