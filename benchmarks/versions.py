@@ -70,7 +70,7 @@ def work():
                     model.train_on_batch(x)
 
             def generate(model=model):
-                model.generate(64, 20, batch_size=64, verbose=0)
+                model.generate(64, 20, "ancestral", batch_size=64, verbose=0)
 
             runs[case] = {"training step": step, "generate": generate}
             for run in runs[case].values():
