@@ -1,6 +1,5 @@
 """Immutable objects, equal by value: schedules, flows, losses, samplers, orders and guidances."""
 
-import copy
 import hashlib
 import inspect
 import operator
@@ -49,7 +48,8 @@ class Immutable(metaclass=_Sealed):
 
     def traced(self, **values) -> Self:
         """Returns a copy for a compiled program: without the attributes `fed`, or with `values`."""
-        made = copy.copy(self)
+        made = object.__new__(type(self))
+        vars(made).update(vars(self))
         for name in self.fed:
             vars(made).pop(name, None)
         vars(made).update(values)

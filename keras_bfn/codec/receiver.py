@@ -17,7 +17,7 @@ from keras_bfn.codec.errors import CodecError
 from keras_bfn.distributions import DiscretizedNormal
 from keras_bfn.flows.channels import Line
 from keras_bfn.inputs.missing import fill_missing
-from keras_bfn.models.programs import Program, round_up
+from keras_bfn.models.programs import Program, count_devices
 from keras_bfn.orders.programs import is_in_one_pass
 from keras_bfn.predictions import output_distributions
 
@@ -69,7 +69,7 @@ class Receiver:
         self.order, self.noise = order, noise
         self.coded = self.order.groups_coded(model.event_shape)
         self.chains, self.at_once = chains, without_messages(model.flow)
-        self.batch_size = round_up(batch_size, model)
+        self.batch_size = batch_size + -batch_size % count_devices(model)
         self.in_one_pass = is_in_one_pass(model, self.order)
         self.program = model.programs(OutputProgram)
         self.is_plain = self.order == orders.Together()  # nothing is known; one time for all

@@ -72,10 +72,11 @@ class Program(KeepsWeights, keras.Model):
 
     def run(self, inputs, batch_size, seed, verbose, num_repeats=1):
         """Returns the outputs for all rows of `inputs`, the rows of one repeat after the other."""
-        num = num_repeats * count_examples(inputs)
-        batch_size = check_batch_size(batch_size, num, self.num_rows)
-        batches = RepeatedBatches(inputs, num_repeats, round_up(batch_size, self.model))
-        on_one_device = keras.distribution.distribution() is None and round_up(1, self.model) == 1
+        num, devices = count_examples(inputs), count_devices(self.model)
+        batch_size = check_batch_size(batch_size, num_repeats * num, self.num_rows)
+        batch_size += -batch_size % devices  # JAX refuses a batch that they cannot divide evenly
+        batches = RepeatedBatches(inputs, num, num_repeats, batch_size)
+        on_one_device = keras.distribution.distribution() is None and devices == 1
         predict = self.predict_batches if on_one_device else self.predict
         with _keras.seeded(self.model.seed_generator, seed):
             outputs = predict(batches, verbose=verbose)
@@ -91,9 +92,9 @@ class RepeatedBatches(keras.utils.PyDataset):
     each example are evenly spread. The last batch is padded with the first examples.
     """
 
-    def __init__(self, inputs, num_repeats, batch_size):
+    def __init__(self, inputs, num_examples, num_repeats, batch_size):
         super().__init__()
-        self.inputs, self.num_examples = inputs, count_examples(inputs)
+        self.inputs, self.num_examples = inputs, num_examples
         self.num_repeats, self.batch_size = num_repeats, batch_size
         self.num = num_repeats * self.num_examples
 
@@ -358,17 +359,13 @@ def check_found(model, num_unknown):
     )
 
 
-def round_up(batch_size, model):
-    """Returns the batch size, rounded up to a multiple of the number of the model's devices.
-
-    JAX refuses a batch that the devices cannot divide evenly.
-    """
+def count_devices(model):
+    """Returns the number of the model's devices, among which they divide a batch."""
     distribution = keras.distribution.distribution()
     strategy = getattr(model, "distribute_strategy", None)  # on TensorFlow
-    num_devices = 1 if strategy is None else strategy.num_replicas_in_sync
     if distribution is not None:
-        num_devices = distribution.num_model_replicas
-    return -(-batch_size // num_devices) * num_devices
+        return distribution.num_model_replicas
+    return 1 if strategy is None else strategy.num_replicas_in_sync
 
 
 def check_batch_size(batch_size, num_examples, num_rows=1):

@@ -95,7 +95,7 @@ def test_code_length_agrees_with_evaluate(name):
 
 def test_a_repeat_for_each_step_looks_once_at_each():
     x = make_data(FLOWS["binary"]())
-    batches = RepeatedBatches({"x": x}, num_repeats=20, batch_size=12)
+    batches = RepeatedBatches({"x": x}, len(x), num_repeats=20, batch_size=12)
     loss = keras_bfn.losses.DiscreteTimeLoss(20)
     steps = []
     for index in range(batches.num_batches):
@@ -108,7 +108,7 @@ def test_a_repeat_for_each_step_looks_once_at_each():
 
 
 def test_repeats_of_few_examples_fill_batches():
-    batches = RepeatedBatches({"x": np.arange(3)}, num_repeats=20, batch_size=16)
+    batches = RepeatedBatches({"x": np.arange(3)}, 3, num_repeats=20, batch_size=16)
     assert (batches.num, batches.num_batches) == (60, 4)
     inputs = [batches[i][0] for i in range(4)]
     x, low, high = (np.concatenate([one[name] for one in inputs]) for name in ("x", "low", "high"))
