@@ -8,6 +8,7 @@ import keras
 from keras import ops
 from keras.layers import Dense, Dropout, LayerNormalization
 
+from keras_bfn._backend.gradients import unfuse
 from keras_bfn._typing import Tensor, TensorShape
 from keras_bfn._validation import check_axes, check_bool, check_int, check_rate, refusal
 from keras_bfn.layers.attention import check_num_heads, next_attention, self_attention
@@ -132,7 +133,7 @@ class TransformerBlock(Layer):
         branches = [(self.dense_norm, self._dense, self.dense_drop)]
         if self.num_heads:
             branches.insert(0, (self.attention_norm, self._attend, self.attention_drop))
-        modulations = []
+        modulations, again = [], training and not self.remat  # which recomputes all of a branch
         if embedding is not None:
             modulations = self.modulate(ops.silu(embedding))[:, None]
             modulations = ops.split(modulations, 3 * len(branches), axis=-1)
@@ -141,28 +142,29 @@ class TransformerBlock(Layer):
             shift_scale, gate, modulations = modulations[:2], modulations[2:3], modulations[3:]
 
             def change(x, *shift_scale, norm=norm, branch=branch):
-                x = norm(x)
+                x = unfuse(norm)(x) if again else norm(x)
                 if shift_scale:
                     shift, scale = shift_scale
                     x = (1.0 + scale) * x + shift
-                return branch(x, there, causal)
+                return branch(x, there, causal, again)
 
             change = keras.remat(change) if self.remat else change
             added = drop(change(x, *shift_scale), training=training)
             x = x + ((1.0 + gate[0]) * added if gate else added)
         return x
 
-    def _attend(self, x, there, causal):
+    def _attend(self, x, there, causal, again):
         hidden = positionwise(self.query_key_value, x)
         hidden = self_attention(hidden, self.num_heads, self.rotary, there, causal)
         return positionwise(self.attention_project, hidden)
 
-    def _dense(self, x, there, causal):
+    def _dense(self, x, there, causal, again):
+        project = unfuse(self._project) if again else self._project
         if self.kernel_size == 1:
-            return self._project(positionwise(self.dense_widen, x))
+            return project(positionwise(self.dense_widen, x))
         x = x if there is None else x * ops.cast(there, x.dtype)[..., None]
         window = self.kernel_size, self.num_columns
-        return self._project(apply_to_neighbours(self.dense_widen, x, *window, causal))
+        return project(apply_to_neighbours(self.dense_widen, x, *window, causal))
 
     def _project(self, hidden):
         hidden = keras.activations.gelu(hidden, approximate=True)
