@@ -1,36 +1,8 @@
-"""Gradients with respect to inputs, and recomputation for gradients."""
+"""Gradients with respect to inputs."""
 
 import keras
 
 from keras_bfn._backend.devices import is_on_cpu
-
-
-def unfuse(function):
-    """Returns `function` of a tensor, recomputed for its gradient on JAX on CPUs.
-
-    There, XLA fuses a layer normalisation or a gelu with its gradient and with products of
-    matrices, which then run on one core: a step takes up to 1.7 times as long on two. It drops the
-    barrier by which `jax.checkpoint` delays recomputation. Adding zero times the output's gradient
-    to the input delays it instead.
-    """
-    if keras.backend.backend() != "jax" or not is_on_cpu():
-        return function
-    import jax
-
-    def call(x):
-        # A new function: for an old one, JAX has cached the tracers of another trace.
-        converted, closed_over = jax.closure_convert(lambda x: function(x), x)
-        recomputed = jax.custom_vjp(converted)
-
-        def backward(tensors, gradient):
-            x, *others = tensors
-            zero = 0.0 * gradient[(0,) * gradient.ndim]
-            return jax.vjp(converted, x + zero.astype(x.dtype), *others)[1](gradient)
-
-        recomputed.defvjp(lambda *tensors: (converted(*tensors), tensors), backward)
-        return recomputed(x, *closed_over)
-
-    return call
 
 
 def value_and_gradient(function, inputs):

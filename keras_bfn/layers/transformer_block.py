@@ -8,7 +8,7 @@ import keras
 from keras import ops
 from keras.layers import Dense, Dropout, LayerNormalization
 
-from keras_bfn._backend.gradients import unfuse
+from keras_bfn._backend.operations import unfuse
 from keras_bfn._typing import Tensor, TensorShape
 from keras_bfn._validation import check_axes, check_bool, check_int, check_rate, refusal
 from keras_bfn.layers.attention import check_num_heads, next_attention, self_attention
