@@ -17,6 +17,7 @@ from keras_bfn._validation import (
     is_number,
     refusal,
 )
+from keras_bfn.layers.dense import positionwise
 from keras_bfn.layers.layer import Float32Layer, Layer, built
 
 
@@ -266,7 +267,7 @@ class TokenEmbedding(Layer):
 
     def call(self, x: Tensor) -> Tensor:
         gain, bias = (ops.cast(weight, self.compute_dtype) for weight in (self.gain, self.bias))
-        return self.project(x) * gain + bias
+        return positionwise(self.project, x) * gain + bias
 
     def compute_output_shape(self, x_shape: TensorShape) -> TensorShape:
         return (*x_shape[:-1], self.size)

@@ -20,6 +20,7 @@ from keras_bfn._typing import DType, Nest, Parts, Shape
 from keras_bfn._validation import check_bool, check_choice, check_int, mismatch, refusal
 from keras_bfn.flows import Flow
 from keras_bfn.layers import EvidenceFeatures, EvidenceShortcut
+from keras_bfn.layers.dense import positionwise
 from keras_bfn.networks.conditions import Conditions, check_conditions, null_conditions
 
 TIMES = ("shared", "variables")
@@ -295,7 +296,8 @@ def finish_output(flow, theta, parts, shortcut, name, causal):
     positions = math.prod(parts[0].shape[1:-1])
     units = math.prod(event_shape) // positions * flow.output_size
     x = layers.Concatenate(dtype="float32")(parts) if len(parts) > 1 else parts[0]
-    x = layers.Dense(units, kernel_initializer="zeros", dtype="float32", name=name)(x)
+    readout = layers.Dense(units, kernel_initializer="zeros", dtype="float32", name=name)
+    x = positionwise(readout, x)
     x = layers.Reshape((*event_shape, flow.output_size), dtype="float32")(x)
     if not shortcut:
         return x
