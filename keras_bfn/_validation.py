@@ -183,6 +183,13 @@ def check_choice(name: str, value: Any, choices: Collection[str]) -> Any:
     return value
 
 
+def refuse_details(options, function):
+    """Raises a `ValueError` if the options for this function request details beside its result."""
+    if options.get("return_details"):
+        expected = f"must be False. For details, use `{function.__name__}`"
+        raise refusal("return_details", expected, options["return_details"])
+
+
 def resolve_identifier(name, identifier, base_class, known):
     """Turns a string or an instance into an instance of `base_class`.
 

@@ -18,11 +18,11 @@ from keras_bfn._validation import (
     check_seed,
     mismatch,
     refusal,
+    refuse_details,
     to_numpy,
 )
 from keras_bfn.flows import Flow
 from keras_bfn.models import BayesianFlowNetwork
-from keras_bfn.models.generation import refuse_details
 from keras_bfn.samplers import NUM_STEPS, Sampler
 from keras_bfn.tables import frames
 

@@ -9,11 +9,10 @@ import numpy as np
 from keras_bfn import flows, networks, schedules
 from keras_bfn._random import seed_of
 from keras_bfn._typing import Array
-from keras_bfn._validation import check_int, check_numbers, refusal, to_numpy
+from keras_bfn._validation import check_int, check_numbers, refusal, refuse_details, to_numpy
 from keras_bfn.flows import Flow
 from keras_bfn.flows.scaling import FINEST, ROUNDING
 from keras_bfn.inputs.missing import is_missing
-from keras_bfn.models.generation import refuse_details
 from keras_bfn.models.programs import check_batch_size
 from keras_bfn.orders import AnyOrderNetwork
 from keras_bfn.orders.states import KINDS

@@ -13,9 +13,8 @@ from keras_bfn._parts import (
     pick_part,
 )
 from keras_bfn._random import seed_of
-from keras_bfn._validation import check_int, mismatch, refusal, to_numpy
+from keras_bfn._validation import check_int, mismatch, refusal, refuse_details, to_numpy
 from keras_bfn.datasets.tokenizers import check_tokenizer
-from keras_bfn.models.generation import refuse_details
 
 
 def generate_text(model, num_samples, num_steps, length, stride, part, options):

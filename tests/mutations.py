@@ -210,7 +210,7 @@ FAULTS = [
     ),
     Fault(
         "exported steps start at time 0 alone, whatever the sampler's start",
-        "saving/exported.py",
+        "models/exported.py",
         "is_first = t <= first\n",
         "is_first = t <= 0.0\n",
         ("saving",),

@@ -636,6 +636,12 @@ class BayesianFlowNetwork(Built):
         sampler.check_model(self)
         return sampler.starting_for(self.flow)
 
+    def get_guidance(self, identifier: Callable[..., Any] | None) -> Any:
+        """Returns the `keras_bfn.guidance.Guidance` of an object, a function, or None."""
+        from keras_bfn import guidance
+
+        return guidance.get(identifier)
+
     @in_turn
     def code_length(
         self,
@@ -1000,11 +1006,9 @@ class BayesianFlowNetwork(Built):
 
         >>> texts = text_model.continue_text("ca", num_samples=3, num_steps=20, num_particles=4)
         """
-        from keras_bfn import text
+        from keras_bfn.text import continue_text
 
-        return text.continue_text(
-            self, prompt, num_samples, num_steps, length, stride, part, options
-        )
+        return continue_text(self, prompt, num_samples, num_steps, length, stride, part, options)
 
     def get_config(self) -> dict[str, Any]:
         return {**own_config(self, BayesianFlowNetwork), "name": self.name}

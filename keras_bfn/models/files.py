@@ -269,7 +269,8 @@ class Files(Trainer):
         samples = outputs["x"]
         ```
         """
-        from keras_bfn.saving import export, exported
+        from keras_bfn.models import exported
+        from keras_bfn.saving import export
 
         is_said = check_bool("verbose", False if verbose is None else verbose)
         filepath = export.check_target(filepath, format)

@@ -152,13 +152,6 @@ class Options(NamedTuple):
     verbose: Any
 
 
-def refuse_details(options, function):
-    """Raises a `ValueError` if the options for this function request details beside its result."""
-    if options.get("return_details"):
-        expected = f"must be False. For details, use `{function.__name__}`"
-        raise refusal("return_details", expected, options["return_details"])
-
-
 def prepare(model, num_samples, lengths):
     """Returns the inputs of a program that makes this number of samples."""
     num_samples = check_int("num_samples", num_samples, 1)
@@ -220,9 +213,8 @@ def draw(model, sampler, inputs, classifier_free, options):
         options: `Options`.
     """
     if options.guidance is not None:
-        from keras_bfn import guidance
-
-        return guidance.get(options.guidance).draw(model, sampler, inputs, classifier_free, options)
+        guidance = model.get_guidance(options.guidance)
+        return guidance.draw(model, sampler, inputs, classifier_free, options)
     if options.num_particles is not None:
         raise refusal("guidance", "must not be None: it weights the particles", None)
     details, times = options.return_details, find_times(model, sampler, options.num_steps)

@@ -19,8 +19,8 @@ DEFAULT_ROWS = 64  # in a batch
 STEPS = 1024  # a program's maximum number of steps is a multiple of this
 MOST_PROGRAMS = 64  # kept for a model
 # Attributes that Keras changes in a layer or a model during use.
-_PASSING = {"train_function", "test_function", "predict_function", "training", "history"}
-_PASSING |= {"stop_training", "stop_evaluating", "stop_predicting"}
+_STEPS = {"train_function", "test_function", "predict_function"}
+_PASSING = _STEPS | {"training", "history", "stop_training", "stop_evaluating", "stop_predicting"}
 
 
 class Program(KeepsWeights, keras.Model):

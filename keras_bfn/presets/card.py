@@ -6,8 +6,6 @@ import numpy as np
 
 from keras_bfn._parts import list_parts, part_names
 from keras_bfn._validation import check_number, refusal
-from keras_bfn.distillation.student import Jumping
-from keras_bfn.orders import AnyOrderNetwork
 from keras_bfn.saving.files import write_atomically
 
 CARD, PICTURE = "README.md", "samples.png"
@@ -70,7 +68,7 @@ def draw_images(model):
 
 
 def _num_steps(model):
-    return _NUM_JUMPS if isinstance(model, Jumping) else _NUM_STEPS
+    return _NUM_JUMPS if getattr(model, "jumps", False) else _NUM_STEPS
 
 
 def _num_classes(model):
@@ -162,8 +160,7 @@ def _describe(model):
 def _generate(model):
     """Returns the code that generates 16 samples; strings for a text model."""
     is_text = model.tokenizer is not None and not isinstance(model.flow, dict)
-    is_any_order = isinstance(model, AnyOrderNetwork)
-    is_written = is_text and is_any_order and "left_to_right" in model.states
+    is_written = is_text and "left_to_right" in getattr(model, "states", ())
     how = 'order="left_to_right"' if is_written else f"num_steps={_num_steps(model)}"
     call = f"{'generate_text' if is_text else 'generate'}(16, {how}"
     if _num_classes(model) is not None:

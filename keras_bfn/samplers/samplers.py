@@ -476,8 +476,13 @@ class ODE2Sampler(SecondOrder, ODE1Sampler):
         return state[0]
 
 
-SAMPLERS = {"ancestral": AncestralSampler, "sde1": SDE1Sampler, "sde2": SDE2Sampler}
-SAMPLERS |= {"ode1": ODE1Sampler, "ode2": ODE2Sampler}
+SAMPLERS = {
+    "ancestral": AncestralSampler,
+    "sde1": SDE1Sampler,
+    "sde2": SDE2Sampler,
+    "ode1": ODE1Sampler,
+    "ode2": ODE2Sampler,
+}
 # The default, for every verb of every model; the figures are in benchmarks/results/sampling.md.
 DEFAULT = SDE2Sampler(spacing="log_beta")
 DEFAULT_DETERMINISTIC = ODE2Sampler(spacing="log_beta")

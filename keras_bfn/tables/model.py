@@ -11,11 +11,10 @@ from keras_bfn import recipes
 from keras_bfn._parts import count_examples
 from keras_bfn._random import seed_of
 from keras_bfn._typing import Array, Data, Frame, Seed, Tensor, Verbose
-from keras_bfn._validation import check_int, check_rate, refusal
+from keras_bfn._validation import check_int, check_rate, refusal, refuse_details
 from keras_bfn.distributions import Distribution
 from keras_bfn.flows import Flow
 from keras_bfn.inputs.missing import is_missing
-from keras_bfn.models.generation import refuse_details
 from keras_bfn.orders import AnyOrderNetwork
 from keras_bfn.samplers import NUM_STEPS, AncestralSampler
 from keras_bfn.tables.frames import is_frame, make_series, read_series

@@ -6,7 +6,7 @@ import pytest
 
 import keras_bfn
 from keras_bfn.distillation import JumpSampler
-from keras_bfn.saving.exported import make_function
+from keras_bfn.models.exported import make_function
 from tests.distillation.exact_jumps import FLOW, make_exact_model, make_exact_teacher, samples_of
 
 LATENTS = np.random.default_rng(0).standard_normal((64, 3, 1)).astype("float32")

@@ -13,8 +13,8 @@ from keras import layers, ops
 import keras_bfn
 from keras_bfn import AnyOrderNetwork, BayesianFlowNetwork, _random, networks
 from keras_bfn.flows import ContinuousFlow, JointNormal
+from keras_bfn.models.exported import make_function
 from keras_bfn.samplers import AncestralSampler, SDE2Sampler
-from keras_bfn.saving.exported import make_function
 from tests.backends import everywhere
 from tests.models.small import FLOWS, ConditionNetwork
 from tests.test_docstrings import python_blocks

@@ -6,8 +6,8 @@ import pytest
 from keras import ops
 
 import keras_bfn
+from keras_bfn.models.exported import EXAMPLE_ROWS, make_function
 from keras_bfn.samplers import AncestralSampler, SDE2Sampler
-from keras_bfn.saving.exported import EXAMPLE_ROWS, make_function
 from tests.models.small import FLOWS, ConditionNetwork, make_model
 from tests.tensors import to_numpy
 
