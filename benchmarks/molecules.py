@@ -31,6 +31,7 @@ import json
 import math
 import pathlib
 import re
+import sys
 import time
 
 import keras
@@ -39,7 +40,7 @@ from keras import ops
 
 import keras_bfn
 from benchmarks.speedrun.__main__ import EPOCH, Curve
-from keras_bfn import callbacks, datasets, flows, guidance, networks, recipes, samplers
+from keras_bfn import callbacks, datasets, flows, networks, recipes, samplers
 
 LENGTH = 48  # symbols with the end; 0.05% of the molecules are longer
 NUM_VALIDATION = 2000  # of the training molecules
@@ -175,12 +176,11 @@ def sample_gru(model, num, temperature, seed):
 
 
 def syntax_of(symbols, scale=1.0):
-    """Returns the guidance by syntax: balanced brackets, and ring digits in pairs."""
-    likelihood = guidance.Balanced("()", symbols, scale=scale)
-    digits = [symbol for symbol in "123456" if symbol in symbols.symbols]
-    for i in range(0, len(digits), 2):
-        likelihood = likelihood * guidance.Even(digits[i : i + 2], symbols, scale=scale)
-    return likelihood
+    """Returns the guidance by syntax of `examples/molecules.py`."""
+    sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "examples"))
+    import molecules
+
+    return molecules.syntax_of(symbols, scale)
 
 
 def keep_starts(tokens, num_symbols=12):

@@ -33,6 +33,7 @@ from keras_bfn import callbacks, datasets, flows, guidance, networks, recipes
 
 NCI = pathlib.Path(RDConfig.RDDataDir) / "NCI" / "first_5K.smi"
 BATCH_SIZE, STEPS_PER_EPOCH = 64, 25
+MOST_BRACKETS = 8  # that may be open at once
 
 
 def read_smiles(path):
@@ -76,12 +77,19 @@ def draw_batches(tokens, rng):
         yield tokens[rng.integers(0, len(tokens), BATCH_SIZE)]
 
 
-def syntax_of(symbols):
-    """Returns the guidance by syntax: balanced brackets, and ring digits in pairs; None without."""
-    digits = [symbol for symbol in "123456" if symbol in symbols.symbols]
-    rules = [guidance.Even(digits[i : i + 2], symbols) for i in range(0, len(digits), 2)]
-    if {"(", ")"} <= set(symbols.symbols):
-        rules.insert(0, guidance.Balanced("()", symbols))
+def syntax_of(symbols, scale=1.0):
+    """Returns the guidance by syntax: matching brackets, and ring digits in pairs; None without."""
+    classes = {symbol: i for i, symbol in enumerate(symbols.symbols)}
+    digits = [classes[digit] for digit in "123456" if digit in classes]
+    # The state of two digits: which of them is open.
+    flips = [[1, 0, 3, 2], [2, 3, 0, 1]]
+    pairs = (digits[i : i + 2] for i in range(0, len(digits), 2))
+    transitions = [dict(zip(pair, flips, strict=False)) for pair in pairs]
+    if "(" in classes and ")" in classes:
+        opened = range(MOST_BRACKETS + 1)  # the state of brackets: how many are open
+        brackets = {classes["("]: [*opened[1:], -1], classes[")"]: [-1, *opened[:-1]]}
+        transitions.insert(0, brackets)
+    rules = [guidance.Automaton(each, [0], symbols.end, scale=scale) for each in transitions]
     return functools.reduce(operator.mul, rules) if rules else None
 
 

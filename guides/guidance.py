@@ -283,8 +283,8 @@ print(rows.round(1), rows.sum(axis=1).round(2))
 - With `through_network=False`, a step needs no backward pass through the network. The gradient then
   ignores what the evidence for one variable implies about the others.
 - `a * b` requires both events, `a + b` either of them.
-- `Balanced("()", tokenizer)` requires matching brackets, `Even("12", tokenizer)` an even count of
-  1s and of 2s. Their h is the exact mean of L over the output distribution.
+- `Automaton(transitions, accept)` requires sequences of a regular language, such as matching
+  brackets. Its h is the exact mean of L over the output distribution.
 - To approximate h better, write a subclass of `Guidance` with a method `log_h(expected)`. Its
   argument, a `guidance.Expected`, has the prediction, and the data's means and variances under it.
 """

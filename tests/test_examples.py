@@ -584,13 +584,17 @@ def test_molecules(script, tmp_path):
 
 
 @pytest.mark.once
-def test_molecules_without_brackets_are_not_guided_by_brackets(monkeypatch):
+def test_molecules_are_guided_by_the_brackets_and_rings_of_their_alphabet(monkeypatch):
     pytest.importorskip("rdkit")
     monkeypatch.syspath_prepend(ROOT / "examples")
     molecules = importlib.import_module("molecules")
     assert molecules.syntax_of(keras_bfn.datasets.Symbols(["C", "O"])) is None
-    for alphabet in ("C()", "C()1", "C1"):
-        assert molecules.syntax_of(keras_bfn.datasets.Symbols(list(alphabet))) is not None
+    symbols = keras_bfn.datasets.Symbols(list("C()12"))
+    texts = ["C(C1)C1", "C1C2C1C2", "C(C", "C)", "C1C", "C(C12)C2", "C" + 9 * "(" + 9 * ")"]
+    likelihood = molecules.syntax_of(symbols)
+    probs = np.eye(symbols.num_classes, dtype="float32")[symbols.encode_batch(texts)]
+    rules = [keras.ops.convert_to_numpy(rule.likelihood(probs)) for rule in likelihood.leaves()]
+    np.testing.assert_array_equal(np.sum(rules, axis=0) > -1, [True] * 2 + [False] * 5)
 
 
 def run_text(script, *arguments):

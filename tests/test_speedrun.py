@@ -33,7 +33,7 @@ def test_a_run_ends_with_its_budget_and_its_log_is_of_the_model_that_it_saves(
     assert [point["seconds"] for point in curve] == sorted(point["seconds"] for point in curve)
     *before, last = (point["seconds"] for point in curve)
     assert last >= 1
-    assert all(seconds < 1 for seconds in before)
+    assert all(seconds <= 1 for seconds in before)  # the log rounds to a tenth
     assert curve[-1]["steps"] % speedrun.EPOCH == 0
     assert log["recipe"]["width"] == 8
     assert log["git"]

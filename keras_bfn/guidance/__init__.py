@@ -7,6 +7,4 @@ from keras_bfn.guidance.likelihoods import ClassifierGuidance as ClassifierGuida
 from keras_bfn.guidance.likelihoods import Constraint as Constraint
 from keras_bfn.guidance.likelihoods import LinearInverse as LinearInverse
 from keras_bfn.guidance.syntax import Automaton as Automaton
-from keras_bfn.guidance.syntax import Balanced as Balanced
-from keras_bfn.guidance.syntax import Even as Even
 from keras_bfn.models.classifier_free import ClassifierFreeGuidance as ClassifierFreeGuidance

@@ -1,8 +1,6 @@
 """Likelihoods of syntax: sequences that a finite automaton accepts."""
 
-import itertools
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from keras import ops
@@ -12,11 +10,7 @@ from keras_bfn._typing import Nest, Tensor
 from keras_bfn._validation import check_int, mismatch, refusal
 from keras_bfn.guidance.guidance import Guidance
 
-if TYPE_CHECKING:
-    from keras_bfn.datasets.tokenizers import Tokenizer
-
 LEAST = 1e-30  # the likelihood of sequences that are not accepted
-MOST_STATES = 256  # each position has a matrix of this size
 
 
 class Automaton(Guidance):
@@ -39,9 +33,13 @@ class Automaton(Guidance):
     Raises:
         ValueError: if an argument is invalid.
 
-    Example, sequences in which no 2 stands after a 1:
+    Examples: no 2 stands after a 1; an even number of 3s; opening brackets, 4, and closing ones, 5,
+    match, with at most three open. A product requires all:
 
     >>> no_2_after_1 = keras_bfn.guidance.Automaton({1: [1, 1], 2: [0, -1]}, accept=[0, 1])
+    >>> even = keras_bfn.guidance.Automaton({3: [1, 0]}, accept=[0])
+    >>> brackets = {4: [1, 2, 3, -1], 5: [-1, 0, 1, 2]}
+    >>> syntax = no_2_after_1 * even * keras_bfn.guidance.Automaton(brackets, accept=[0])
 
     Reference: the forward algorithm, section 13.2 of Bishop, "Pattern Recognition and Machine
     Learning".
@@ -98,93 +96,6 @@ class Automaton(Guidance):
         return ops.log(ops.clip(accepted, LEAST, 1.0))
 
 
-class Balanced(Automaton):
-    """Sequences in which opening and closing brackets match.
-
-    Args:
-        pair: the opening and the closing symbol: a string or list of two symbols of `tokenizer`,
-            or, without one, two classes. Or a list of several such pairs, each a tuple, which must
-            be nested: `[("(", ")"), ("[", "]")]` accepts "([])", but not "([)]". (A product of two
-            `Balanced` accepts both.)
-        tokenizer: a `keras_bfn.datasets.Tokenizer`, which also defines how sequences end.
-        max_depth: int. How many brackets may be open at once, by default 8 for one pair, and 4 for
-            several. With p pairs, p^d states stand for d open brackets; there may be 256 in all.
-        **options: `end` and `part` of `Automaton`, and its options for `Guidance`.
-
-    Raises:
-        ValueError: if an argument is invalid.
-
-    Example, texts whose parentheses match, and whose ring digits come in pairs:
-
-    >>> smiles = keras_bfn.datasets.Symbols(list("CNO=()12"))
-    >>> balanced = keras_bfn.guidance.Balanced("()", smiles)
-    >>> syntax = balanced * keras_bfn.guidance.Even("12", smiles)
-    """
-
-    def __init__(
-        self,
-        pair: Sequence[str | int] | Sequence[tuple[str | int, str | int]],
-        tokenizer: "Tokenizer | None" = None,
-        max_depth: int | None = None,
-        **options,
-    ) -> None:
-        pairs: Sequence[Any] = [pair]
-        if isinstance(pair, (list, tuple)) and all(isinstance(p, (list, tuple)) for p in pair):
-            pairs = pair
-        symbols = pair if pairs == [pair] else [symbol for p in pairs for symbol in p]
-        tokens, options = _find_tokens("pair", symbols, tokenizer, options)
-        if any(len(p) != 2 for p in pairs):
-            raise refusal("pair", "must be two symbols, or a list of pairs of symbols", pair)
-        if max_depth is None:
-            max_depth = 8 if len(pairs) == 1 else 4
-        max_depth = check_int("max_depth", max_depth, 1)
-        if sum(len(pairs) ** depth for depth in range(max_depth + 1)) > MOST_STATES:
-            expected = f"must be lower for {len(pairs)} pairs: there may be {MOST_STATES} states"
-            raise refusal("max_depth", expected, max_depth)
-        # A state is the open brackets, by the number of their pair, the last one at the end.
-        kinds = range(len(pairs))
-        states = [
-            opened for n in range(max_depth + 1) for opened in itertools.product(kinds, repeat=n)
-        ]
-        number = {opened: i for i, opened in enumerate(states)}
-        transitions = {}
-        for kind, opening, closing in zip(kinds, tokens[::2], tokens[1::2], strict=True):
-            transitions[opening] = [number.get((*opened, kind), -1) for opened in states]
-            transitions[closing] = [
-                number[opened[:-1]] if opened[-1:] == (kind,) else -1 for opened in states
-            ]
-        super().__init__(transitions, [0], **options)
-
-
-class Even(Automaton):
-    """Sequences in which each of the given symbols occurs an even number of times, or never.
-
-    Args:
-        symbols: a string or list of symbols of `tokenizer`, or, without one, a list of classes; at
-            most 6, because n symbols take 2^n states.
-        tokenizer: a `keras_bfn.datasets.Tokenizer`, which also defines how sequences end.
-        **options: `end` and `part` of `Automaton`, and its options for `Guidance`.
-
-    Raises:
-        ValueError: if an argument is invalid.
-
-    Example:
-
-    >>> smiles = keras_bfn.datasets.Symbols(list("CNO=()1234"))
-    >>> rings = keras_bfn.guidance.Even("1234", smiles)
-    """
-
-    def __init__(
-        self, symbols: Sequence[str | int], tokenizer: "Tokenizer | None" = None, **options
-    ) -> None:
-        tokens, options = _find_tokens("symbols", symbols, tokenizer, options)
-        if len(tokens) > 6:
-            raise refusal("symbols", "must contain at most 6 symbols", symbols)
-        states = range(2 ** len(tokens))
-        flips = {token: [s ^ (1 << i) for s in states] for i, token in enumerate(tokens)}
-        super().__init__(flips, [0], **options)
-
-
 def _check_transitions(transitions):
     """Returns a dict from classes to tuples of states, and the number of states."""
     rows = list(transitions.values()) if isinstance(transitions, dict) else []
@@ -199,25 +110,3 @@ def _check_transitions(transitions):
         )
         for token, row in transitions.items()
     }, num_states
-
-
-def _find_tokens(name, symbols, tokenizer, options):
-    """Returns the symbols' classes, which must differ, and the options with a tokenizer's `end`."""
-    if not isinstance(symbols, (str, list, tuple)) or not len(symbols):
-        raise refusal(name, "must be a string, or a list of symbols or classes", symbols)
-    if tokenizer is None and any(isinstance(symbol, str) for symbol in symbols):
-        expected = f"must be given if `{name}` contains symbols, not classes"
-        raise refusal("tokenizer", expected, tokenizer)
-    if tokenizer is None:
-        tokens = [check_int(name, token, 0) for token in symbols]
-    else:
-        if not hasattr(tokenizer, "end"):
-            raise refusal("tokenizer", "must have an `end`, which may be None", tokenizer)
-        found = [tokenizer.encode(symbol) for symbol in symbols]
-        if any(len(each) != 1 for each in found):
-            raise refusal(name, "must contain symbols of one token each", symbols)
-        tokens = [int(each[0]) for each in found]
-        options = {"end": tokenizer.end, **options}
-    if len(set(tokens)) < len(tokens):
-        raise refusal(name, "must not contain duplicates", symbols)
-    return tokens, options

@@ -8,35 +8,26 @@ import pytest
 from keras import ops
 from scipy import stats
 
-from keras_bfn import BayesianFlowNetwork, datasets
+from keras_bfn import BayesianFlowNetwork
 from keras_bfn.flows import DiscreteFlow
-from keras_bfn.guidance import Automaton, Balanced, Even
+from keras_bfn.guidance import Automaton
 from tests.guidance.cases import generate
 from tests.tensors import to_numpy, to_tensor
 
 LENGTH, NUM_CLASSES = 6, 4
 
 
-def is_balanced(tokens, most=8):
+BALANCED = {0: [1, 2, 3, -1], 1: [-1, 0, 1, 2]}  # of up to three open brackets
+TWO_EVEN = {0: [1, 0, 3, 2], 2: [2, 3, 0, 1]}
+
+
+def is_balanced(tokens):
     depth = 0
     for token in tokens:
         depth += (token == 0) - (token == 1)
-        if not 0 <= depth <= most:
+        if not 0 <= depth <= 3:
             return False
     return depth == 0
-
-
-def is_nested(tokens, most=4):
-    """Brackets 0 and 1, 2 and 3."""
-    opened = []
-    for token in tokens:
-        if token % 2 == 0:
-            opened.append(token)
-        elif not opened or opened.pop() != token - 1:
-            return False
-        if len(opened) > most:
-            return False
-    return not opened
 
 
 def is_even(*symbols):
@@ -48,17 +39,12 @@ def up_to(end, accepts):
 
 
 CASES = {
-    "balanced": (Balanced([0, 1]), is_balanced),
-    "of depth 1": (Balanced([0, 1], max_depth=1), lambda tokens: is_balanced(tokens, 1)),
-    "to the end": (Balanced([0, 1], end=3), up_to(3, is_balanced)),
-    "nested": (Balanced([(0, 1), (2, 3)]), lambda tokens: is_nested(tokens)),
-    "nested, of depth 1": (
-        Balanced([(0, 1), (2, 3)], max_depth=1),
-        lambda tokens: is_nested(tokens, 1),
-    ),
-    "even": (Even([2]), is_even(2)),
-    "three even": (Even([0, 2, 3]), is_even(0, 2, 3)),
-    "even to the end": (Even([0, 2], end=1), up_to(1, is_even(0, 2))),
+    "balanced": (Automaton(BALANCED, [0]), is_balanced),
+    "to the end": (Automaton(BALANCED, [0], end=3), up_to(3, is_balanced)),
+    "even": (Automaton({2: [1, 0]}, {0}), is_even(2)),
+    "two even": (Automaton(TWO_EVEN, [0]), is_even(0, 2)),
+    "even to the end": (Automaton(TWO_EVEN, [0], end=1), up_to(1, is_even(0, 2))),
+    "odd": (Automaton({2: [1, 0]}, [1]), lambda tokens: tokens.count(2) % 2 == 1),
     "no 2 after 1": (
         Automaton({1: [1, 1], 2: [0, -1]}, accept=[0, 1]),
         lambda tokens: not (1 in tokens and 2 in tokens[tokens.index(1) :]),
@@ -83,22 +69,8 @@ def test_sure_sequences_are_accepted_or_not_and_what_is_missing_is_not_read():
     sequences = np.array([[0, 0, 1, 1, 2], [0, 1, 1, 0, 2], [0, 2, 2, 2, 2], [0, 1, 2, 2, 0]])
     probs = np.eye(NUM_CLASSES, dtype="float32")[sequences]
     probs[3, 4] = 0.0  # missing
-    found = to_numpy(Balanced([0, 1]).likelihood(to_tensor(probs)))
+    found = to_numpy(Automaton(BALANCED, [0]).likelihood(to_tensor(probs)))
     np.testing.assert_allclose(found, np.log([1.0, 1e-30, 1e-30, 1.0]), rtol=1e-6)
-
-
-def test_a_tokenizer_says_which_classes_symbols_are_and_how_texts_end():
-    smiles = datasets.Symbols(["C", "Cl", "(", ")", "1", "%10"])
-    balanced, even = Balanced("()", smiles), Even(["1", "%10"], smiles)
-    assert list(balanced.transitions) == [2, 3]
-    assert list(even.transitions) == [4, 5]
-    assert balanced.end == even.end == smiles.end == 6
-    texts = ["C(C1)C1", "C(C", "CC1", "CC)"]
-    probs = np.eye(7, dtype="float32")[smiles.encode_batch(texts)]
-    found = to_numpy((balanced * even).leaves()[0].likelihood(to_tensor(probs)))
-    np.testing.assert_array_equal(found > -1, [True, False, True, False])
-    found = to_numpy(even.likelihood(to_tensor(probs)))
-    np.testing.assert_array_equal(found > -1, [True, True, False, True])
 
 
 def test_sequences_of_a_network_that_knows_no_syntax_are_balanced():
@@ -110,7 +82,9 @@ def test_sequences_of_a_network_that_knows_no_syntax_are_balanced():
             return ops.log(ops.maximum(inputs["theta"], 1e-30))
 
     model = BayesianFlowNetwork(flow, Uniform(), event_shape=(4,), seed=0)
-    texts = generate(model, 600, guidance=Balanced([0, 1]), num_steps=40, sampler="sde1", seed=0)
+    texts = generate(
+        model, 600, guidance=Automaton(BALANCED, [0]), num_steps=40, sampler="sde1", seed=0
+    )
     balanced = texts[[is_balanced(tuple(text)) for text in texts.tolist()]]
     assert len(balanced) > 0.95 * 600  # unguided, 9 of 81
     counts = np.unique(balanced, axis=0, return_counts=True)[1]

@@ -1,7 +1,5 @@
 """Wrong calls of callbacks, guidance, codec, presets, checkpoints and testing."""
 
-import types
-
 import keras
 import numpy as np
 from keras import ops
@@ -11,7 +9,6 @@ from keras_bfn import (
     callbacks,
     checkpoints,
     codec,
-    datasets,
     devices,
     distillation,
     flows,
@@ -370,12 +367,14 @@ CALLS = {
         (lambda t: guidance.get(3), "must be a function or a", "guidance=3"),
         (lambda t: guidance.get("x"), "must be a function or a", "guidance='x'"),
         (
-            lambda t: guidance.Balanced([0, 3]).likelihood(ops.zeros((2, 4))),
+            lambda t: guidance.Automaton({0: [1, 0], 3: [1, 0]}, [0]).likelihood(ops.zeros((2, 4))),
             "must be for sequences, with expected data of shape (batch, length,",
             "classes [0, 3] for shape (2, 4)",
         ),
         (
-            lambda t: guidance.Balanced([0, 3]).likelihood(ops.zeros((2, 4, 3))),
+            lambda t: guidance.Automaton({0: [1, 0], 3: [1, 0]}, [0]).likelihood(
+                ops.zeros((2, 4, 3))
+            ),
             "must be for sequences, with expected data of shape (batch, length,",
             "classes [0, 3] for shape (2, 4, 3)",
         ),
@@ -456,18 +455,6 @@ CALLS = {
             lambda t: distillation.Distiller(t.student).compile("adam", loss="mse"),
             "must be left out: a distiller has its own loss, and no metrics",
             "loss='mse'",
-        ),
-    ],
-    "max_depth": [
-        (
-            lambda t: guidance.Balanced([(0, 1), (2, 3)], max_depth=8),
-            "must be lower for 2 pairs: there may be 256 states",
-            "max_depth=8",
-        ),
-        (
-            lambda t: guidance.Balanced([0, 1], max_depth=0),
-            "must be an integer of at least 1",
-            "max_depth=0",
         ),
     ],
     "model": [
@@ -730,29 +717,6 @@ CALLS = {
             lambda t: codec.Codec(t.model, order="random"),
             "`order` requires a `keras_bfn.AnyOrderNetwork`",
             "order='random'",
-        ),
-    ],
-    "pair": [
-        (
-            lambda t: guidance.Balanced([(0, 1), (2, 2)]),
-            "must not contain duplicates",
-            "pair=[0, 1, 2, 2]",
-        ),
-        (
-            lambda t: guidance.Balanced([(0, 1), (2, 3, 4)]),
-            "must be two symbols, or a list of pairs of symbols",
-            "pair=[(0, 1), (2, 3, 4)]",
-        ),
-        (
-            lambda t: guidance.Balanced([0, 1, 2]),
-            "must be two symbols, or a list of pairs of symbols",
-            "pair=[0, 1, 2]",
-        ),
-        (lambda t: guidance.Balanced([1, 1]), "must not contain duplicates", "pair=[1, 1]"),
-        (
-            lambda t: guidance.Balanced(["a", "bc"], datasets.Letters()),
-            "must contain symbols of one token each",
-            "pair=['a', 'bc']",
         ),
     ],
     "part": [
@@ -1068,18 +1032,6 @@ CALLS = {
             "student=<BayesianFlowNetwork",
         ),
     ],
-    "symbols": [
-        (
-            lambda t: guidance.Even(list(range(7))),
-            "must contain at most 6 symbols",
-            "symbols=[0, 1, 2, 3, 4, 5, 6]",
-        ),
-        (
-            lambda t: guidance.Even([]),
-            "must be a string, or a list of symbols or classes",
-            "symbols=[]",
-        ),
-    ],
     "target": [
         (
             lambda t: guidance.ClassifierGuidance(len, 0.5),
@@ -1167,20 +1119,6 @@ CALLS = {
             lambda t: distillation.Trajectories(t.continuous, to_data=1.5),
             "must be a number in [0, 1]",
             "to_data=1.5",
-        ),
-    ],
-    "tokenizer": [
-        (
-            lambda t: guidance.Balanced("()"),
-            "must be given if `pair` contains symbols, not classes",
-            "tokenizer=None",
-        ),
-        (
-            lambda t: guidance.Balanced(
-                "()", types.SimpleNamespace(encode=lambda text: [ord(text)])
-            ),
-            "must have an `end`, which may be None",
-            "tokenizer=namespace(",
         ),
     ],
     "training": [
