@@ -44,8 +44,8 @@ class Flow(Immutable):
 
     For integers 0..K-1, everything else follows from their K embeddings. A prior enters in
     `input_params` alone, whose result without evidence is the prior; one that couples variables
-    also in `hear`. `DiscreteFlow` and `ContinuousFlow` have an argument `prior`. A flow may also
-    define:
+    also in `hear`. (`DiscreteFlow` and `ContinuousFlow` have an argument `prior`. Subclasses of
+    `NumberFlow` share more of it: see there.) A flow may also define:
 
     | member | purpose |
     |---|---|

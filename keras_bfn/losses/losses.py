@@ -39,10 +39,12 @@ class BFNLoss(Immutable):
     nats = loss(flow, x, prediction, seed)
     ```
 
-    A custom loss is a subclass, whose arguments are attributes of the same names. This one counts
-    late times twice. `evaluate` reports it as it is; `code_length` has losses of its own.
+    A custom loss is a subclass, whose arguments are attributes of the same names; for classes, of
+    `CrossEntropyLoss`, which is their default. This one counts late times twice. `evaluate` reports
+    it as it is; `code_length` has losses of its own.
 
     ```python
+    @keras.saving.register_keras_serializable("my_package")
     class LateLoss(keras_bfn.losses.ContinuousTimeLoss):
         def __call__(self, flow, x, prediction, seed=None):
             weight = keras.ops.where(prediction.t > 0.5, 2.0, 1.0)

@@ -63,8 +63,8 @@ class BayesianFlowNetwork(Built):
     threads run one at a time. `predict` of Keras is refused.
 
     In training, Keras's own `train_step` calls `call`, then `compute_loss`, on each batch. The base
-    classes only check, build, compile and save. A batch takes these steps, the first three by
-    `predict_state` in `call`, the last two in `compute_loss`:
+    classes only check, build, compile and save. A batch takes these steps, the first three in
+    `call` (2 and 3 by `predict_state`), the last two in `compute_loss`:
 
     1. `draw_state`: the times, `loss.times` of evenly spread numbers, which `call` draws;
     2. `sample_evidence`: `flow.sample_evidence` of the data, at these times;
@@ -78,7 +78,7 @@ class BayesianFlowNetwork(Built):
     | what is scored, how it is weighted by time | a `keras_bfn.losses.BFNLoss` for `compile` |
     | how samples are made | a `keras_bfn.samplers.Sampler`: examples are there |
     | the data type, or its prior | a `keras_bfn.flows.Flow`: `input_params` holds the prior |
-    | the rule of classifier-free guidance | `combine`, in `models/classifier_free.py` |
+    | the rule of classifier-free guidance | a `keras_bfn.guidance.ClassifierFreeGuidance` |
     | any of the steps above | a subclass, as `keras_bfn.AnyOrderNetwork` is |
 
     Args:
@@ -120,7 +120,8 @@ class BayesianFlowNetwork(Built):
     Returns:
         A dict with `"data"`, in which missing variables have arbitrary values; `"observed"`, if
         variables may be missing; `"transmission"` and, if not in training, `"reconstruction"`: a
-        `keras_bfn.Prediction`, or a dict of the parts' predictions.
+        `keras_bfn.Prediction`, or a dict of the parts' predictions; `"states"`, what `draw_state`
+        returned for each of these; and `"added"`, if the network adds losses, their sum.
 
     Raises:
         ValueError: if the network's output does not have `flow.output_size` numbers per variable,

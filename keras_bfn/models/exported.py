@@ -27,9 +27,12 @@ def make_function(model, sampler, condition, guided):
     """
     check_has_event_shape(model)
     inputs = _example_conditions(model, condition)
-    if guided:
-        if sampler is None or not inputs or model.null_condition is None:
+    rule = ClassifierFreeGuidance() if guided is True else guided or None
+    if rule is not None:
+        has_null = sampler is not None and inputs and model.null_condition is not None
+        if not has_null or not isinstance(rule, ClassifierFreeGuidance):
             expected = "must be False without a sampler, and for a model without a null condition"
+            expected = f"{expected}; otherwise also True, or a `ClassifierFreeGuidance`"
             raise refusal("guided", expected, guided)
         inputs["guidance_scale"] = ops.ones(EXAMPLE_ROWS, "float32")
     shapes = map_parts(lambda shape: (EXAMPLE_ROWS, *shape), model.event_shape)
@@ -38,7 +41,7 @@ def make_function(model, sampler, condition, guided):
         inputs |= keras.tree.map_structure(_zeros, model.symbolic_inputs())
         return functools.partial(call, model), inputs
     sampler = model.get_sampler(sampler)
-    program = SamplingProgram(model, sampler, ClassifierFreeGuidance() if guided else None)
+    program = SamplingProgram(model, sampler, rule)
     if model.allow_missing:
         inputs["observed"] = map_parts(ops.ones, shapes)
     first = float(find_times(model, sampler, 1)[0])  # while nothing is traced

@@ -9,6 +9,7 @@ from typing import Literal, Self
 from keras_bfn._typing import ArrayLike, DType, Parts, Path
 from keras_bfn._validation import check_bool, check_path
 from keras_bfn.models import averaging
+from keras_bfn.models.classifier_free import ClassifierFreeGuidance
 from keras_bfn.models.trainer import Trainer, in_turn
 from keras_bfn.samplers import Sampler
 
@@ -189,7 +190,7 @@ class Files(Trainer):
         *,
         sampler: str | Sampler | None = None,
         condition: Parts[ArrayLike] | None = None,
-        guided: bool = False,
+        guided: bool | ClassifierFreeGuidance = False,
     ) -> None:
         """Writes the network, or a step of a sampler, for runtimes without Python.
 
@@ -235,8 +236,9 @@ class Files(Trainer):
                 part of the step.
             condition: for a conditional network that is not functional and has no null condition,
                 an example: an array of shape `(num, ...)`, or a dict of such.
-            guided: bool. Whether the step takes a `guidance_scale`, and calls the network on a
-                batch of twice the size.
+            guided: bool, or a `keras_bfn.guidance.ClassifierFreeGuidance`. Whether the step takes a
+                `guidance_scale`, and calls the network on a batch of twice the size. Of an object,
+                the rule is exported, such as its `rescale`; its scale is not.
 
         Raises:
             ValueError: if an argument is invalid, the backend does not write the format, ONNX lacks

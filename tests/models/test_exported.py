@@ -83,6 +83,29 @@ def test_conditions_are_inputs_and_a_scale_if_they_guide():
         assert ("guidance_scale" in inputs) is guided
 
 
+def test_a_step_follows_the_rule_that_guides_it():
+    class Difference(keras_bfn.guidance.ClassifierFreeGuidance):
+        def combine(self, params, without, scale):
+            return keras_bfn.flows.expand(scale, params) * (params - without)
+
+    flow = FLOWS["discrete"]()
+    network = keras_bfn.networks.MLP(flow, (4, 4, 1), 8, 1, conditions=3, shortcut=False)
+    for weight in network.trainable_weights:
+        weight.assign(keras.random.normal(weight.shape, seed=0))
+    model = keras_bfn.BayesianFlowNetwork(flow, network, condition_dropout=0.1)
+    function, inputs = make_function(model, SDE2Sampler(), None, Difference())
+    times = {"t": ops.convert_to_tensor(0.4), "t_next": ops.convert_to_tensor(0.5)}
+    found = function({**inputs, **times, "guidance_scale": ops.convert_to_tensor([1.0, 3.0])})
+    s, t = inputs["state"][0], np.full(EXAMPLE_ROWS, 0.4, "float32")
+    with_one, without = (
+        to_numpy(model.predict_params(s, t, condition=ops.convert_to_tensor(c)).params)
+        for c in (inputs["condition"], [3, 3])
+    )
+    assert np.abs(with_one - without).max() > 0.1
+    expected = np.array([1.0, 3.0]).reshape(2, 1, 1, 1, 1) * (with_one - without)
+    np.testing.assert_allclose(to_numpy(found["params"]), expected, rtol=1e-4, atol=1e-4)
+
+
 def test_a_network_that_declares_no_condition_is_told_of_one_by_an_example():
     flow = FLOWS["discrete"]()
     network = ConditionNetwork(flow.output_size)
