@@ -81,7 +81,7 @@ def unfuse(function):
     There, XLA fuses a layer normalisation or a gelu with its gradient and with products of
     matrices, which then run on one core: a step takes up to 1.7 times as long on two. It drops the
     barrier by which `jax.checkpoint` delays recomputation. Adding zero times the output's gradient
-    to the input delays it instead.
+    to all tensors, weights among them, delays it instead.
     """
     if keras.backend.backend() != "jax" or not is_on_cpu():
         return function
@@ -93,9 +93,9 @@ def unfuse(function):
         recomputed = jax.custom_vjp(converted)
 
         def backward(tensors, gradient):
-            x, *others = tensors
             zero = 0.0 * gradient[(0,) * gradient.ndim]
-            return jax.vjp(converted, x + zero.astype(x.dtype), *others)[1](gradient)
+            late = [tensor + zero.astype(tensor.dtype) for tensor in tensors]
+            return jax.vjp(converted, *late)[1](gradient)
 
         recomputed.defvjp(lambda *tensors: (converted(*tensors), tensors), backward)
         return recomputed(x, *closed_over)
