@@ -337,7 +337,10 @@ def assert_same_cells(drawn, expected, what):
 def assert_same_numbers(drawn, expected, what):
     """Two samples of rows of numbers have one distribution (Kolmogorov and Smirnov)."""
     for name, side in (("sum", [1, 1]), ("difference", [1, -1]), ("first", [1, 0])):
-        p_value = stats.ks_2samp(drawn @ side, expected @ side).pvalue
+        both = np.stack([drawn @ side, expected @ side])
+        if np.ptp(both) < 1e-4 * max(1.0, np.abs(both).max()):
+            continue  # one number, but for rounding
+        p_value = stats.ks_2samp(*both).pvalue
         assert p_value > MIN_P_VALUE, (
             f"{what}: p = {p_value:.1e} of the {name}, means {np.mean(drawn @ side):.4f} and "
             f"{np.mean(expected @ side):.4f}, deviations {np.std(drawn @ side):.4f} and "
