@@ -98,11 +98,6 @@ def check_rate(name: str, value: Any) -> float:
     return check_real(name, value, lambda x: 0 <= x < 1, "a number in [0, 1)")
 
 
-def check_fraction(name: str, value: Any) -> float:
-    """Returns `value` as a float, or raises a `ValueError` if it is not a number in [0, 1]."""
-    return check_real(name, value, lambda x: 0 <= x <= 1, "a number in [0, 1]")
-
-
 def check_shape(name: str, shape: Any) -> tuple[int, ...]:
     """Returns `shape` as a tuple, or raises a `ValueError` if it is not a sequence of sizes."""
     is_shape = isinstance(shape, (tuple, list))

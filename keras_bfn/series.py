@@ -1,8 +1,8 @@
 """Forecasts: one model of many series, of any lengths and scales."""
 
 import math
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Sequence
+from typing import Any, Literal, NamedTuple
 
 import keras
 import numpy as np
@@ -34,6 +34,9 @@ FINEST = 1e-3  # the unit of a constant past, relative to the size of the number
 ROUNDING = {"float32": 2e-7, "float64": 1e-13}  # the spread of a constant, relative to its size
 FEWEST = 8  # steps before a training window, at least; or two seasons
 LONGEST_STEP = 1.5  # relative to the shortest: months differ by a tenth, a gap doubles a step
+DOMAIN = ("nonnegative", "integers", "zeros")
+SMALL = 0.25  # what stands for a zero in logarithms, relative to the smallest positive number
+FREQUENT = 0.05  # the fraction of zeros from which a zero is a value of its own
 COLUMNS = ("unique_id", "ds", "y")  # of frames, as Nixtla's packages name them
 PRIOR_WINDOWS = 10_000
 BATCH_SIZE = 2048
@@ -48,7 +51,7 @@ class SeriesModel(BayesianFlowNetwork):
     whichever is more. A past that is constant, but for rounding, has a thousandth of its size as
     its unit. The condition is the last `context` steps in the same units, with covariates. Only
     steps before a window scale it, so series of all sizes share one model, and a series times 1,000
-    has forecasts times 1,000.
+    has forecasts times 1,000. Forecasts are in the domain of the series, such as integers.
 
     `windows` makes data for `fit`, `evaluate` and `code_length` of series. `sample_paths` and
     `quantiles` forecast in the units of the series.
@@ -65,6 +68,7 @@ class SeriesModel(BayesianFlowNetwork):
         context, season, log: as in `make_model`.
         covariates, static: None, or the means and standard deviations by which covariates are
             scaled, two lists.
+        domain: list of some of `"nonnegative"`, `"integers"` and `"zeros"`, as in `make_model`.
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -91,6 +95,7 @@ class SeriesModel(BayesianFlowNetwork):
         log: bool = False,
         covariates: Sequence[Sequence[float]] | None = None,
         static: Sequence[Sequence[float]] | None = None,
+        domain: Collection[str] = (),
         **kwargs,
     ) -> None:
         super().__init__(flow, network, **kwargs)
@@ -98,11 +103,12 @@ class SeriesModel(BayesianFlowNetwork):
             raise refusal("network", "must be for data of shape (horizon,)", self.event_shape)
         self.season = check_int("season", season, 1)
         self.context = check_int("context", context, 2 * season)
-        self.log = check_bool("log", log)
+        self.log, self.domain = check_bool("log", log), _check_domain(domain)
         self.covariates = _check_scale("covariates", covariates)
         self.static = _check_scale("static", static)
         (horizon,) = self.event_shape
-        self._form = _Form(horizon, context, season, log, self.covariates, self.static)
+        scales = self.covariates, self.static
+        self._form = _Form(horizon, context, season, log, *scales, self.domain)
 
     def windows(
         self,
@@ -199,11 +205,10 @@ class SeriesModel(BayesianFlowNetwork):
             values = self.generate(
                 len(rows), num_steps, sampler, condition=condition, seed=own, **options
             )
-            found.append(base + unit * values)
+            found.append(form.restore(base + unit * values, past[rows]))
             past = np.concatenate([past[rows], found[-1]], axis=1)[:, -form.context :]
             beside, same, rows = beside[rows], same[rows], np.arange(len(rows))
-        paths = np.concatenate(found, axis=1)[:, :horizon].reshape(-1, num_paths, horizon)
-        return np.exp(paths) if self.log else paths
+        return np.concatenate(found, axis=1)[:, :horizon].reshape(-1, num_paths, horizon)
 
     def quantiles(
         self, history: Any, levels: Sequence[float], num_paths: int = 199, **options
@@ -230,7 +235,7 @@ class SeriesModel(BayesianFlowNetwork):
         return np.moveaxis(np.quantile(paths, levels, axis=1, method="weibull"), 0, 1)
 
     def get_config(self) -> dict[str, Any]:
-        own = ("context", "season", "log", "covariates", "static")
+        own = ("context", "season", "log", "domain", "covariates", "static")
         return {**super().get_config(), **{name: getattr(self, name) for name in own}}
 
 
@@ -245,6 +250,7 @@ def make_model(
     width: int = 192,
     num_blocks: int = 3,
     dropout: float = 0.1,
+    domain: Literal["auto"] | Collection[str] = "auto",
     seed: int | None = None,
 ) -> SeriesModel:
     """Makes an untrained model of series.
@@ -264,6 +270,10 @@ def make_model(
         static: None, or numbers that stay the same: an array `(num_series, num_static)`, or
             `(num_series,)`.
         width, num_blocks, dropout: as in `keras_bfn.networks.MLP`.
+        domain: what forecasts are restricted to, a list of some of: `"nonnegative"`, at least 0;
+            `"integers"`, whole numbers; `"zeros"`, 0 if below half of the smallest positive number
+            among those before it. By default, what holds for all series, and is printed; zeros, if
+            a twentieth of the numbers are 0 and none is negative. `()` for no restriction.
         seed: int or None. As in `keras_bfn.BayesianFlowNetwork`; initial weights follow
             `keras.utils.set_random_seed`.
 
@@ -278,10 +288,12 @@ def make_model(
     horizon, season = check_int("horizon", horizon, 1), check_int("season", season, 1)
     context = max(3 * season, 2 * horizon) if context is None else context
     context, log = check_int("context", context, 2 * season), check_bool("log", log)
-    scales = {}
+    if isinstance(domain, str) and domain == "auto":
+        domain = _find_domain(_read_series("series", series))
+    domain, scales = _check_domain(domain), {}
     for name, x in (("covariates", covariates), ("static", _one(static))):
         scales[name] = None if x is None else _find_scale(_read_rows(name, x))
-    form = _Form(horizon, context, season, log, **scales)
+    form = _Form(horizon, context, season, log, **scales, domain=domain)
     x, condition = form.draw(series, PRIOR_WINDOWS, covariates, static, 0)
     never = np.flatnonzero(np.isnan(x).all(axis=0))
     if never.size:
@@ -295,7 +307,8 @@ def make_model(
     network = networks.MLP(
         flow, (horizon,), width, num_blocks, dropout=dropout, conditions=condition.shape[1:]
     )
-    return SeriesModel(flow, network, context, season, log, **scales, allow_missing=True, seed=seed)
+    options = {**scales, "domain": domain, "allow_missing": True, "seed": seed}
+    return SeriesModel(flow, network, context, season, log, **options)
 
 
 class _Form(NamedTuple):
@@ -307,6 +320,7 @@ class _Form(NamedTuple):
     log: bool
     covariates: Any
     static: Any
+    domain: Any
 
     def draw(self, series, num_windows, covariates, static, seed):
         """Returns scaled numbers and conditions of windows at random positions."""
@@ -329,7 +343,8 @@ class _Form(NamedTuple):
         there = np.isfinite(past).any(axis=1) & np.isfinite(future).any(axis=1)
         if not there.any():
             raise mismatch("series", "must have observed values", "only windows of NaN")
-        return ((future - base) / unit)[there].astype("float32"), condition[there]
+        x = (self.transform(future, past) - base) / unit
+        return x[there].astype("float32"), condition[there]
 
     def read_past(self, history, covariates, static, horizon):
         """Returns the last steps of series, their covariates up to the horizon, and static ones."""
@@ -348,7 +363,11 @@ class _Form(NamedTuple):
 
     def read(self, name, series, covariates, static, ahead):
         """Returns series, and covariates, from `context` steps before the first on; static ones."""
-        series = _read_series(name, series, self.log)
+        given, series = series, _read_series(name, series)
+        least = min(np.nanmin(x, initial=np.inf) for x in series)
+        if self.log and (least < 0 or (least == 0 and "zeros" not in self.domain)):
+            expected = 'must be positive with log=True, or have "zeros" in its domain'
+            raise refusal(name, expected, given)
         num_rows = [len(x) + ahead for x in series]
         beside = _standardize("covariates", covariates, self.covariates, num_rows)
         too_few = [len(x) < num for x, num in zip(beside, num_rows, strict=False)]
@@ -363,8 +382,26 @@ class _Form(NamedTuple):
         beside = [np.pad(x, ((self.context, 0), (0, 0))) for x in beside]
         return series, beside, same
 
+    def transform(self, x, past):
+        """Returns numbers, or their logarithms."""
+        if not self.log:
+            return x
+        least = _least_of(past)
+        return np.log(np.where(x == 0, np.where(np.isfinite(least), SMALL * least, 1.0), x))
+
+    def restore(self, x, past):
+        """Returns numbers of the domain, given those that `transform` returns."""
+        x = np.exp(x) if self.log else x
+        if "nonnegative" in self.domain:
+            x = np.maximum(x, 0.0)
+        if "zeros" in self.domain:
+            least = _least_of(past)
+            x = np.where(np.isfinite(least) & (x < 0.5 * least), 0.0, x)
+        return np.round(x) if "integers" in self.domain else x
+
     def encode(self, past, beside, same):
         """Returns conditions, the steps of the last season repeated, and units."""
+        past = self.transform(past, past)
         filled = past.copy()
         for i in range(self.season, self.context):
             before = filled[:, i - self.season]
@@ -388,6 +425,30 @@ class _Form(NamedTuple):
         return np.concatenate(inputs, axis=1).astype("float32"), base, unit
 
 
+def _check_domain(domain):
+    """Returns the domain as a list, in order."""
+    if isinstance(domain, str) or not isinstance(domain, Collection) or not {*domain} <= {*DOMAIN}:
+        raise refusal("domain", f"must be a list of some of {list(DOMAIN)}", domain)
+    return [name for name in DOMAIN if name in domain]
+
+
+def _find_domain(series):
+    """Returns what all numbers of series have in common, and prints it."""
+    x = np.concatenate(series)
+    x = x[~np.isnan(x)]
+    found, zeros = {"integers": (x == np.round(x)).all(), "nonnegative": (x >= 0).all()}, x == 0
+    found["zeros"] = found["nonnegative"] and zeros.size > 0 and zeros.mean() >= FREQUENT
+    found = [name for name in DOMAIN if found[name]]
+    if found:
+        print(f"Forecasts, as the series, have the domain {found}; `domain=()` for any numbers.")
+    return found
+
+
+def _least_of(past):
+    """Returns the smallest positive number of each row, `(num, 1)`; infinity if there is none."""
+    return np.min(np.where(past > 0, past, np.inf), axis=1, keepdims=True)
+
+
 def _rounding_of(past):
     """Returns `ROUNDING` of each row: that of float32 if all its numbers are, but not integers."""
     is_short = (np.isnan(past) | (past == past.astype("float32"))).all(axis=1, keepdims=True)
@@ -395,15 +456,12 @@ def _rounding_of(past):
     return np.where(is_short, ROUNDING["float32"], ROUNDING["float64"])
 
 
-def _read_series(name, series, log):
-    """Returns a list of float64 arrays: the numbers of series, or their logarithms."""
+def _read_series(name, series):
+    """Returns a list of float64 arrays: the numbers of series."""
     if frames.is_frame(series):
         series = _read_frame(name, series)
     form = "a list of 1-D arrays of finite numbers or NaN, an array of shape (num_series, length)"
-    found = _read_arrays(name, series, lambda x: x.ndim == 1, "iuf", f"{form}, or a DataFrame")
-    if log and any((x <= 0).any() for x in found):
-        raise refusal(name, "must be positive with log=True", series)
-    return [np.log(x) for x in found] if log else found
+    return _read_arrays(name, series, lambda x: x.ndim == 1, "iuf", f"{form}, or a DataFrame")
 
 
 def _read_frame(name, df):

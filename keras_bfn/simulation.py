@@ -15,7 +15,7 @@ from keras_bfn.flows.scaling import FINEST, ROUNDING
 from keras_bfn.inputs.missing import is_missing
 from keras_bfn.models.programs import check_batch_size
 from keras_bfn.orders import AnyOrderNetwork
-from keras_bfn.orders.states import KINDS
+from keras_bfn.orders.states import KINDS, SOME_OF
 from keras_bfn.samplers import NUM_STEPS, Sampler
 
 SIGMA_1 = 0.002  # relative to half the range: posteriors are often much narrower than the prior
@@ -24,7 +24,8 @@ ATTEMPTS = 10  # at drawing samples within the bounds; those still outside are t
 OF_EACH_SAMPLE = {"condition", "guidance", "latents", "lengths"}  # arguments of `generate`
 MARGIN = 0.5  # margin beyond the simulated range, as real observations may lie there
 STATES = {"together": 0.1, "given": 0.3}
-SHARE_OBSERVED = 0.6  # fraction of the training examples: most users need the posterior
+OBSERVED = 0.6  # fraction of the training examples: most users need the posterior
+PARTLY_OBSERVED = 0.2  # those among them with some of the observation
 BATCH_SIZE = 1024
 MOST_CLASSES = 1024
 
@@ -236,8 +237,8 @@ def make_model(
             `event_shape`, such as the bounds of a uniform prior. No sample lies outside them, and
             no simulated value may. Only for parts of floats.
         observed: the name of the observed part, or None. This part is given in most training
-            examples, so that the posterior is learnt best. With None, all parts, and all groups of
-            parts, are given equally often.
+            examples, wholly or in part, so that the posterior is learnt best. With None, all parts,
+            and all groups of parts, are given equally often.
         width, num_blocks, dropout: as in `keras_bfn.networks.MultiPart`.
         seed: int or None. As in `keras_bfn.BayesianFlowNetwork`; initial weights follow
             `keras.utils.set_random_seed`.
@@ -262,7 +263,10 @@ def make_model(
         expected = f"must be one of {named}, or None, such as for several observed parts"
         named_so = "No observed part may be named like a state of training"
         raise refusal("observed", f"{expected}. {named_so}", observed)
-    states = STATES if observed is None else STATES | {observed: SHARE_OBSERVED}
+    states = STATES
+    if observed is not None:
+        wholly = OBSERVED - PARTLY_OBSERVED * (simulations[observed][0].size > 1)
+        states = {**STATES, observed: wholly, SOME_OF + observed: OBSERVED - wholly}
     flow = {name: _make_flow(name, x, bounds.get(name)) for name, x in simulations.items()}
     shapes = {name: x.shape[1:] for name, x in simulations.items()}
     network = networks.MultiPart(

@@ -150,9 +150,9 @@ FAULTS = [
     ),
     Fault(
         "numbers become the grid's next below, not the nearest",
-        "tables/numbers.py",
-        "np.searchsorted(middles, found)",
-        "np.searchsorted(step[1:], found)",
+        "tables/grids.py",
+        "np.searchsorted(0.5 * (values[1:] + values[:-1]), known)",
+        "np.searchsorted(values[1:], known)",
     ),
     Fault(
         "quantiles count the numbers up to a value, itself among them",

@@ -316,3 +316,69 @@ def test_rare_jumps_after_a_constant_past_do_not_set_the_scale():
     sold[:, ::15] = 1e6
     flow = series.make_model(sold, 4, 8, width=8, num_blocks=1, seed=0).flow
     assert flow.scale == 4 * 8.0
+
+
+def intermittent(num, length, seed, unit=1):
+    """Sales of which three in four are zero, more or less: whole multiples of a unit."""
+    rng = np.random.default_rng(seed)
+    busy = rng.uniform(0.15, 0.35, (num, 1))
+    return unit * (rng.uniform(size=(num, length)) < busy) * rng.geometric(0.4, (num, length))
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("log", [True, False])
+@pytest.mark.parametrize("unit", [1, 0.35])
+def test_forecasts_have_the_domain_of_the_series(unit, log, capsys, tmp_path):
+    sales = intermittent(20, 60, 0, unit)
+    model = series.make_model(sales, 6, 24, log=log, width=16, num_blocks=1, seed=0)
+    names = ["nonnegative", "zeros"] if unit < 1 else ["nonnegative", "integers", "zeros"]
+    assert str(names) in capsys.readouterr().out
+    assert model.domain == names
+    model.save(tmp_path / "model.keras")
+    paths = keras.saving.load_model(tmp_path / "model.keras").sample_paths(sales, 20, 15, seed=0)
+    assert (paths >= 0).all()
+    assert 0.05 < (paths == 0).mean() < 0.95
+    assert (paths == np.round(paths)).all() == (unit == 1)
+    least = np.where(sales > 0, sales, np.inf)[:, -24:].min(axis=1)
+    near = paths[:, :, :6]  # later steps come after those before them
+    assert ((near == 0) | (near >= 0.5 * least[:, None, None])).all()
+
+
+@pytest.mark.once
+def test_a_domain_may_be_switched_off():
+    sales = intermittent(20, 60, seed=0)
+    model = series.make_model(sales, 6, 24, domain=(), width=16, num_blocks=1, seed=0)
+    paths = model.sample_paths(sales, 20, seed=0)
+    assert (paths < 0).any()
+    assert not (paths == np.round(paths)).any()
+    assert series.make_model(sales - 1.5, 6, 24, width=16, num_blocks=1).domain == []
+
+
+@pytest.mark.once
+def test_a_past_of_zeros_alone_has_forecasts():
+    sales = intermittent(20, 60, seed=0)
+    model = series.make_model(sales, 6, 24, width=16, num_blocks=1, seed=0)
+    sales[0, -24:] = 0
+    assert np.isfinite(model.sample_paths(sales, 5, seed=0)).all()
+
+
+@pytest.mark.slow
+@pytest.mark.once("jax")
+def test_intermittent_demand_is_forecast_as_often_as_it_comes():
+    keras.utils.set_random_seed(0)
+    sales = intermittent(300, 130, seed=0)
+    known, future = sales[:, :120], sales[:, 120:]
+    model = series.make_model(known, 10, 48, width=64, num_blocks=2, seed=0)
+    train(model, model.windows(known, 20_000, seed=0), steps=1000)
+    paths = model.sample_paths(known, 199, seed=0)
+    assert abs((paths == 0).mean() - (future == 0).mean()) < 0.05
+    levels = np.arange(0.05, 1, 0.1)
+    assert pinball(model.quantiles(known, levels, seed=0), future, levels) <= 1.02 * pinball(
+        np.repeat(np.quantile(known, levels, axis=1).T[:, :, None], 10, axis=2), future, levels
+    )
+
+
+def pinball(found, future, levels):
+    error = future[:, None] - found
+    levels = np.reshape(levels, (1, -1, 1))
+    return np.maximum(levels * error, (levels - 1) * error).mean()

@@ -94,8 +94,7 @@ def unfuse(function):
 
         def backward(tensors, gradient):
             zero = 0.0 * gradient[(0,) * gradient.ndim]
-            late = [tensor + zero.astype(tensor.dtype) for tensor in tensors]
-            return jax.vjp(converted, *late)[1](gradient)
+            return jax.vjp(converted, *(x + zero.astype(x.dtype) for x in tensors))[1](gradient)
 
         recomputed.defvjp(lambda *tensors: (converted(*tensors), tensors), backward)
         return recomputed(x, *closed_over)

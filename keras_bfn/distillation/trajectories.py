@@ -20,9 +20,9 @@ from keras_bfn._parts import (
 from keras_bfn._typing import Array, Parts
 from keras_bfn._validation import (
     check_between,
-    check_fraction,
     check_int,
     check_number,
+    check_real,
     check_steps,
     is_number,
     mismatch,
@@ -115,7 +115,8 @@ class Trajectories(Epochs):
         self.num_jumps = check_int("num_jumps", num_jumps, 1)
         check_between("start", start, 0, 1)
         self.sampler = PathSampler(start=start, spacing="log_beta")
-        self.to_data = check_fraction("to_data", to_data)
+        is_share = "a number in [0, 1]"
+        self.to_data = check_real("to_data", to_data, lambda x: 0 <= x <= 1, is_share)
         self.condition = _check_conditions(model, condition)
         self.guidance_scale = _check_scale(guidance_scale)
         scale = self.guidance_scale

@@ -25,6 +25,7 @@ from keras_bfn.networks.transformer import add_blocks, normalize
 
 KERNEL_SIZE = 5  # of `mixer="sequence"`: the number of steps that a block sees without attention
 MOST_PATCHES = 64  # per image, by default
+EMBEDDING = 16  # of more classes, the mixer sees the mean of embeddings of this size
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -111,8 +112,7 @@ class MultiPart(Network):
         networks = _check_networks(networks, flow, event_shape, width)
 
         def connect(inputs, conditions, policy):
-            features = "scaled" if mixer == "sequence" else "plain"
-            theta = map_parts(scale_features, flow, inputs["theta"], features)
+            theta = map_parts(_see, flow, inputs["theta"], mixer)
             times = inputs.get("each_t", {})
             for name in times:
                 if not flow[name].theta_tells_all:
@@ -140,6 +140,16 @@ class MultiPart(Network):
         super().__init__(flow, event_shape, connect, **kwargs)
         self.patch_size = patch_size
         self.networks = networks
+
+
+def _see(flow, theta, mixer):
+    """Returns what the mixer sees of a part: of many classes, the mean of their embeddings.
+
+    Probabilities of hundreds of classes, one input each, would drown out all other parts.
+    """
+    if not flow.theta_is_probs or theta.shape[-1] <= EMBEDDING:
+        return scale_features(flow, theta, "scaled" if mixer == "sequence" else "plain")
+    return layers.Dense(EMBEDDING, use_bias=False, dtype="float32")(theta)
 
 
 def _mix_variables(theta, time, width, num_blocks, dropout, policy):

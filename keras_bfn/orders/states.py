@@ -15,6 +15,7 @@ from keras_bfn.orders.orders import cut, join, number_of_variables
 
 # The kinds of states that training draws for the variables of an example.
 KINDS = ("together", "given", "own", "random", "left_to_right")
+SOME_OF = "some of "  # before the name of a part
 
 
 class State(NamedTuple):
@@ -51,7 +52,8 @@ def check_states(flow, takes_causal, states):
             shares = {"together": 1, "given": 1}
         if takes_causal and any(can_be_coded):
             shares["left_to_right"] = sum(shares.values())
-    names = [*KINDS, *(flow if len(can_be_coded) > 1 else ())]
+    parts = list(flow) if len(can_be_coded) > 1 else []
+    names = [*KINDS, *parts, *(SOME_OF + part for part in parts)]
     if isinstance(shares, str) and shares in names:
         shares = {shares: 1.0}
     if not isinstance(shares, dict) or not shares or not set(shares) <= set(names):
@@ -82,7 +84,8 @@ def draw_state(shares, flow, event_shape, loss, place, observed, seed):
     - `"own"`: each variable at its own time;
     - `"random"`: a random fraction known, the others unknown and coded directly;
     - `"left_to_right"`: all coded directly, each position given those before it;
-    - the name of a part: that part known, the others at the same time.
+    - the name of a part: that part known, the others at the same time;
+    - `"some of "` and the name of a part: a random fraction of that part known.
 
     Returns:
         A `State`. In each kind, its mean cost is that of sending the variables that are not given.
@@ -112,8 +115,10 @@ def draw_state(shares, flow, event_shape, loss, place, observed, seed):
         elif kind == "left_to_right":
             known, coded, causal = observed, ops.cast(observed, "float32"), is_kind[:, 0]
         elif kind not in KINDS:
-            is_of_part = _part_of_each(event_shape) == list(event_shape).index(kind)
-            known = ops.logical_or(known, is_of_part)
+            part = kind if kind in event_shape else kind.removeprefix(SOME_OF)
+            is_of_part = _part_of_each(event_shape) == list(event_shape).index(part)
+            share_known = 1.0 if part == kind else uniform((batch_size, 1), seed)
+            known = ops.logical_and(noise < share_known, is_of_part)
         known = known & observed
         by_messages = kind not in ("random", "left_to_right")
         messages = zeros if not by_messages else ops.cast(~known, "float32")

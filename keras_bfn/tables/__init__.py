@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from keras_bfn.tables.checks import MISSING as MISSING
 from keras_bfn.tables.columns import Category as Category
 from keras_bfn.tables.columns import Column as Column
 from keras_bfn.tables.columns import Levels as Levels

@@ -1,5 +1,6 @@
 """Checks of the arguments and cells of columns."""
 
+import enum
 import math
 import numbers
 from collections.abc import Hashable, Iterable
@@ -48,6 +49,23 @@ def check_step(step):
     if step is not None and not (is_number(step) and 0 < step <= LARGEST):
         raise refusal("step", "must be a positive number, a list of numbers, or None", step)
     return step
+
+
+class Marker(enum.Enum):
+    """What stands for a cell that has no value."""
+
+    MISSING = "missing"
+
+    def __repr__(self):
+        return f"keras_bfn.tables.{self.name}"
+
+
+MISSING = Marker.MISSING  # known to be missing; None is unknown
+
+
+def unmark(cells):
+    """Returns a dict from columns to lists of cells, with None for `MISSING`."""
+    return {name: [None if x is MISSING else x for x in values] for name, values in cells.items()}
 
 
 def is_finite(cell):

@@ -21,7 +21,8 @@ from keras_bfn.tables.checks import (
     one_of,
 )
 
-CATEGORY_ACCURACY = 3.0  # at t = 1
+CATEGORY_ACCURACY = 3.0  # at t = 1, of few classes
+CLEAR = 45.0  # accuracy times classes at which even many classes are told apart
 LARGEST_LEVEL = 2**64  # no integer of 64 bits is larger
 
 
@@ -143,7 +144,8 @@ class Category(Column):
 
     def flow(self) -> flows.DiscreteFlow:
         shares = np.append(self.counts, [0] * (2 - len(self.values))) + 0.5
-        return flows.DiscreteFlow(len(shares), CATEGORY_ACCURACY, prior=shares)
+        accuracy = min(CATEGORY_ACCURACY, CLEAR / len(shares))
+        return flows.DiscreteFlow(len(shares), accuracy, prior=shares)
 
     def __repr__(self):
         values = self.values and [*self.values[:3], *(["..."] if len(self.values) > 3 else [])]

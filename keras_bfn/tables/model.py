@@ -11,12 +11,20 @@ from keras_bfn import recipes
 from keras_bfn._parts import count_examples
 from keras_bfn._random import seed_of
 from keras_bfn._typing import Array, Data, Frame, Seed, Tensor, Verbose
-from keras_bfn._validation import check_int, check_rate, refusal, refuse_details
+from keras_bfn._validation import (
+    check_int,
+    check_rate,
+    check_seed,
+    check_steps,
+    refusal,
+    refuse_details,
+)
 from keras_bfn.distributions import Distribution
 from keras_bfn.flows import Flow
 from keras_bfn.inputs.missing import is_missing
 from keras_bfn.orders import AnyOrderNetwork
 from keras_bfn.samplers import NUM_STEPS, AncestralSampler
+from keras_bfn.tables.checks import MISSING, unmark
 from keras_bfn.tables.frames import is_frame, make_series, read_series
 
 LEAST_BATCH, BATCHES_PER_EPOCH = 64, 8  # by default: larger batches of few rows overfit
@@ -189,7 +197,7 @@ class TableModel(AnyOrderNetwork):
             ValueError: if the table does not allow a cell, or an argument is out of its range.
         """
         masks, there = self.table.masks(known), {}
-        if known or self.table.nullable:
+        if known or is_frame(df):
             x = self.table.encode_cells(self.table.read(df), missing=1)
             there = {name: ~is_missing(part) for name, part in x.items()}
         options = {"num_repeats": num_repeats, "verbose": 0, **options}
@@ -197,7 +205,7 @@ class TableModel(AnyOrderNetwork):
             options["known"] = {name: masks[name] & mask for name, mask in there.items()}
         nats = self.code_length(df, **options)
         found = -(nats["transmission"] + nats["reconstruction"])
-        if not self.table.nullable or all(mask.all() for mask in there.values()):
+        if all(mask.all() for mask in there.values()):
             return found
         # By the chain rule, subtract the values of missing cells, given everything else.
         nats = self.code_length(df, **{**options, "known": there})
@@ -215,7 +223,9 @@ class TableModel(AnyOrderNetwork):
         Args:
             num_rows: int, at least 1.
             given: None, or a dict from some columns to one value for all rows, or to a list or
-                series with a value for each row. Missing values are sampled.
+                series with a value for each row. Unknown values, None or NaN, are sampled, and may
+                be missing in nullable columns. With `keras_bfn.tables.MISSING` as a value, rows
+                whose cell is missing are sampled.
             num_steps, **options: as in `generate`.
 
         Returns:
@@ -233,22 +243,28 @@ class TableModel(AnyOrderNetwork):
         if not given:
             options = {**OPTIONS, "num_steps": num_steps, **options}
             return self.table.decode(self.generate(num_rows, **options))
-        cells, indexes = {name: [None] * num_rows for name in names}, []
+        cells: dict[str, list[Any]] = {name: [None] * num_rows for name in names}
+        indexes: list[Any] = []
         for name, value in given.items():
             if isinstance(value, (set, frozenset, dict)):
                 raise refusal(f"given[{name!r}]", "must be a single value, or a list", value)
             if isinstance(value, np.ndarray) and value.ndim == 0:
                 value = value.item()
-            series = read_series(value)
+            series, marks = read_series(value), [False] * num_rows
             if series is None:
                 is_list = hasattr(value, "__len__") and not isinstance(value, (str, bytes))
                 values = list(value) if is_list else [value] * num_rows
+                marks = [cell is MISSING for cell in values]
+                if any(marks) and name not in self.table.nullable:
+                    raise refusal(f"given[{name!r}]", "must be a value: no cell is missing", value)
+                values = [None if cell is MISSING else cell for cell in values]
                 series = make_series(self.table.library, values)
             elif hasattr(value, "index"):
                 indexes.append(value.index)
             if len(series) != num_rows:
                 raise refusal(f"given[{name!r}]", f"must be one value, or {num_rows} values", value)
-            cells[name] = self.table.read_column(name, series)
+            pairs = zip(marks, self.table.read_column(name, series), strict=True)
+            cells[name] = [MISSING if mark else cell for mark, cell in pairs]
         if not all(index.equals(indexes[0]) for index in indexes):
             raise refusal("given", "must contain series with the same index", given)
         filled = self._fill(cells, -1, num_steps=num_steps, **options)
@@ -263,8 +279,12 @@ class TableModel(AnyOrderNetwork):
     ) -> Any:
         """Fills in the missing cells of rows, given the other cells of the row.
 
+        That a cell of a nullable column is missing is known, and informs the unknown cells: those
+        of other columns, and of columns that the frame lacks. These are sampled first. Then the
+        missing cells follow, one in each row at a time, as if only those after it were missing.
+
         Args:
-            df: a frame. Columns that it lacks are missing.
+            df: a frame. Columns that it lacks are unknown.
             num_draws: None, or int. The number of returned frames, each an independent sample.
             num_steps, **options: as in `generate`.
 
@@ -277,9 +297,8 @@ class TableModel(AnyOrderNetwork):
         """
         num = 1 if num_draws is None else check_int("num_draws", num_draws, 1)
         refuse_details(options, self.generate)
-        cells = self._complete(df)
-        repeated = {name: num * values for name, values in cells.items()}
-        filled = self._fill(repeated, 1, num_steps=num_steps, **options)
+        check_steps(num_steps)
+        filled = self._fill_in(df, num, num_steps=num_steps, **options)
         found = []
         for i in range(num):
             own = {name: x[i * len(x) // num :][: len(x) // num] for name, x in filled.items()}
@@ -322,14 +341,39 @@ class TableModel(AnyOrderNetwork):
         [0, 0]
         """
         options = {"seed": seed, "batch_size": batch_size, "verbose": verbose}
-        filled = self._fill(self._complete(df), 1, expected=True, **options)
-        return self.table.write(filled, like=df)
+        return self.table.write(self._fill_in(df, 1, expected=True, **options), like=df)
 
-    def _complete(self, df):
-        """Returns the cells of a frame, with None for those that are to be filled in."""
-        cells = self.table.complete(self.table.read(df))
+    def _fill_in(self, df, num, **options):
+        """Returns the cells of a frame's rows, `num` times, without missing ones."""
+        read = self.table.read(df)
         if not len(df):
             raise refusal("df", "must have at least one row", df)
+        cells = {name: num * values for name, values in self.table.complete(read).items()}
+        nullable = self.table.nullable
+        for name in {*nullable} & {*read}:
+            cells[name] = [MISSING if cell is None else cell for cell in cells[name]]
+        owners = {name: self.table.owners(cells, name) for name in cells}
+        seed = options.pop("seed", None)
+        for target in (None, *nullable):
+            if target is not None:
+                cells |= unmark({target: cells[target]})
+            rows = {
+                i
+                for x in cells
+                for i, cell in zip(owners[x], cells[x], strict=True)
+                if cell is None
+            }
+            if not rows:
+                continue
+            own = seed if seed is None else seed_of(check_seed(seed), f"missing {target!r}")
+            missing = -1 if target is None else 1
+            some = self.table.take(cells, sorted(rows))
+            filled = self._fill(some, missing, seed=own, **options)
+            for name, values in filled.items():
+                gone = MISSING if name in nullable else None
+                new = iter(gone if cell is None else cell for cell in values)
+                pairs = zip(owners[name], cells[name], strict=True)
+                cells[name] = [next(new) if i in rows else cell for i, cell in pairs]
         return cells
 
     def _fill(self, cells, missing, expected=False, **options):
@@ -345,9 +389,14 @@ class TableModel(AnyOrderNetwork):
         def draw(x, **options):
             return self.generate(count_examples(x), given=x, **options)
 
-        known = self.table.settle(cells)
-        x = self.table.encode_cells(known, missing=missing)
-        self.table.check_cells(cells)  # before sampling, rather than after it
+        def encode(cells):
+            pairs = {name: zip(cells[name], marked[name], strict=True) for name in cells}
+            marks = {name: [y if y is MISSING else x for x, y in of] for name, of in pairs.items()}
+            return self.table.encode_cells(marks, missing=missing)
+
+        marked = self.table.settle(cells)
+        x, known = encode(marked), unmark(marked)
+        self.table.check_cells(unmark(cells))  # before sampling, rather than after it
         if self.table.tied(known):
             for attempt in range(ATTEMPTS):
                 if tied := self.table.tied(known):
@@ -359,7 +408,7 @@ class TableModel(AnyOrderNetwork):
                     drawn = draw(drawn, **{**options, "seed": seed})
                     known = self.table.untie(known, tied, self.table.decode_cells(drawn))
             known = self.table.untie(known, self.table.tied(known))
-            x = self.table.encode_cells(known, missing=missing)
+            x = encode(known)
         if expected:
             options |= {"num_steps": 1, "sampler": Expectation()}
         return self.table.decode_cells(draw(x, **options), known)

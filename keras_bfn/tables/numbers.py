@@ -13,15 +13,14 @@ from keras_bfn._typing import Array, ArrayLike
 from keras_bfn._validation import check_choice, check_int, check_number, check_positive
 from keras_bfn.tables.checks import check_cells, check_cycles, check_step, check_two, is_finite
 from keras_bfn.tables.columns import Column
+from keras_bfn.tables.grids import find_grid, to_grid
 
 LARGEST_SCORE = 4.0  # the score that is sent as 1, in standard deviations
 ROUNDING = 1e-6  # of scores
 LEAST_SCORE_STD = 0.1  # standard deviation of a score's input distribution at t = 1
 WIDE_GAP = 0.1  # between neighbouring numbers, as a fraction of their range
-MOST_KNOTS = 100  # of the map from numbers to scores
+RANK_KNOTS, SCORE_KNOTS = 100, 40  # of the map from numbers to scores, at evenly spaced ones
 SPIKE = 0.05  # the least fraction of the cells for which a value becomes an interval of scores
-SEEN_AGAIN = 0.5  # up to this ratio of different numbers to cells, only numbers seen are returned
-MOST_DIGITS = 6  # after the point: returned numbers are rounded to the digits of all numbers seen
 SECONDS = {"day": 86_400, "week": 7 * 86_400, "year": 365.2425 * 86_400}
 
 
@@ -33,9 +32,9 @@ class Number(Column):
     scores. In training, a score is drawn from the interval, so that a model learns a density over
     it. Otherwise the score is the interval's median, so that a cell's code depends only on the
     cell. Returned numbers lie between the smallest and the largest number seen, and on their grid:
-    integers, multiples of a day, or two digits after the point; or, if numbers were seen at least
-    twice on average, the numbers seen. Numbers outside this range are sent as scores beyond its
-    ends, up to 4 standard deviations.
+    integers, days, multiples of 0.05, prices that end in .99. If few different numbers were seen,
+    they are among these. Numbers outside this range are sent as scores beyond its ends, up to 4
+    standard deviations.
 
     A date's score does not show its time of day, weekday or season. So for each of the `cycles`, an
     angle is sent, too: the position in the cycle. Returned numbers are as exact as the angle.
@@ -47,10 +46,10 @@ class Number(Column):
         cycles: list of `"day"`, `"week"`, `"year"` or positive numbers: the length of each cycle,
             in seconds for times. Cycles begin at 0, which for times is the start of 1970, in UTC if
             they have a time zone: for local times of day, remove it (`dt.tz_localize(None)`).
-        start, step, knots: found by `fit`. `start`: an offset subtracted from the numbers, the
-            smallest if they are integers. `step`: the grid, an int counted from `start`, a power of
-            ten, a list of numbers, or None. `knots`: two lists, numbers minus `start` and their
-            scores.
+        start, step, offset, knots: found by `fit`. `start`: a number that is subtracted from the
+            others, the smallest if they are integers. `step`: the step of the grid, a list of its
+            numbers, or None. `offset`: a number on the grid. `knots`: two lists, numbers minus
+            `start` and their scores.
         ticks: int. How many units of the numbers make a second; a table sets it for times.
         **kwargs: `nullable`, as in `keras_bfn.tables.Column`.
 
@@ -75,6 +74,7 @@ class Number(Column):
         cycles: Sequence[str | float] = (),
         start: float = 0,
         step: float | Sequence[float] | None = None,
+        offset: float = 0,
         knots: Sequence[ArrayLike] | None = None,
         ticks: int = 1,
         **kwargs,
@@ -83,6 +83,7 @@ class Number(Column):
         self.scaling = check_choice("scaling", scaling, ("mean", "quantiles"))
         self.cycles = check_cycles(cycles, SECONDS)
         self.start, self.step = check_number("start", start), check_step(step)
+        self.offset = check_number("offset", offset)
         expected = "equally long lists of finite numbers"
         self.knots: Any = None if knots is None else check_two("knots", knots, 2, expected)
         self.ticks = check_int("ticks", ticks, 1)
@@ -108,9 +109,9 @@ class Number(Column):
         most = max(seen) - start
         if isinstance(most, int) and int(at[-1]) > most:  # it was rounded up
             at[-1] = np.nextafter(at[-1], 0.0)
-        found = start, _find_step(seen, start), (at, scores)
-        nullable = self.is_nullable(cells)
-        return Number(self.scaling, self.cycles, *found, ticks=self.ticks, nullable=nullable)
+        step, offset = find_grid(seen)
+        options = {"ticks": self.ticks, "nullable": self.is_nullable(cells)}
+        return Number(self.scaling, self.cycles, start, step, offset, (at, scores), **options)
 
     def encode(self, cells: Sequence[Any], rng: np.random.Generator | None = None) -> Array:
         """As in `Column`. With a generator, draws scores of intervals; otherwise uses medians."""
@@ -150,7 +151,7 @@ class Number(Column):
                 away = turns[period] - self.start % period / period - found / period
                 found = found + period * (away - np.round(away))
             found = np.clip(found, at[0], at[-1])
-        cells = _to_grid(found, self.start, self.step)
+        cells = to_grid(found, self.start, self.step, self.offset)
         if not isinstance(self.step, int):
             return cells
         last = self.start + int(at[-1]) // self.step * self.step
@@ -175,7 +176,7 @@ class Angle(Column):
     Args:
         period: positive number: 360 for degrees, 24 for hours.
         low: number: the start of the period.
-        step: found by `fit`: the grid, as for `Number`.
+        step, offset: found by `fit`: the grid, as for `Number`.
         **kwargs: `nullable`, as in `keras_bfn.tables.Column`.
 
     Raises:
@@ -194,18 +195,23 @@ class Angle(Column):
     """
 
     def __init__(
-        self, period: float, low: float = 0, step: float | Sequence[float] | None = None, **kwargs
+        self,
+        period: float,
+        low: float = 0,
+        step: float | Sequence[float] | None = None,
+        offset: float = 0,
+        **kwargs,
     ) -> None:
         super().__init__(**kwargs)
         check_positive("period", period)  # an int stays an int
         self.period, self.low = period, check_number("low", low)
-        self.step = check_step(step)
+        self.step, self.offset = check_step(step), check_number("offset", offset)
 
     def fit(self, cells: Sequence[Any]) -> "Angle":
         end = self.low + self.period
         seen = [self.low if cell == end else cell for cell in self._check(cells)]
-        step = _find_step(seen, self.low) if seen else None
-        return Angle(self.period, self.low, step, nullable=self.is_nullable(cells))
+        grid = find_grid(seen, self.low) if seen else ()
+        return Angle(self.period, self.low, *grid, nullable=self.is_nullable(cells))
 
     def _check(self, cells):
         low, end = self.low, self.low + self.period  # 0.3 + 0.1 is 0.4, but 0.4 - 0.1 is not 0.3
@@ -219,23 +225,22 @@ class Angle(Column):
     def decode(self, x: Array) -> list[Any]:
         x = self.period * _to_turns(x) % self.period
         if self.step is None:
-            return _to_grid(x, self.low, None)
+            return to_grid(x, self.low, None)
         first, last = self._ends()
         # From the middle of the gap between the last number and the first, the first is nearer.
         middle = 0.5 * (first + last + self.period) - self.low
-        found = _to_grid(middle - (middle - x) % self.period, self.low, self.step)
+        found = to_grid(middle - (middle - x) % self.period, self.low, self.step, self.offset)
         return [None if cell is None else min(max(cell, first), last) for cell in found]
 
     def _ends(self):
         """Returns the first and last number on the grid in `[low, low + period)`."""
         if isinstance(self.step, list):
             return self.step[0], self.step[-1]
-        start = self.low if isinstance(self.step, int) else 0
         # Rounding may move a multiple of the step slightly.
-        low = math.ceil(round((self.low - start) / self.step, 6))
-        end = math.ceil(round((self.low + self.period - start) / self.step, 6))
-        ends = [start + self.step * i for i in (low, end - 1)]
-        return ends if isinstance(self.step, int) else _to_grid(np.array(ends), 0, self.step)
+        first = math.ceil(round((self.low - self.offset) / self.step, 6))
+        last = math.ceil(round((self.low + self.period - self.offset) / self.step, 6)) - 1
+        ends = self.offset + self.step * np.array([first, last]) - self.low
+        return to_grid(ends, self.low, self.step, self.offset)
 
     def flow(self) -> flows.CircularFlow:
         return flows.CircularFlow()
@@ -287,9 +292,13 @@ def _quantile_knots(x):
     ends = np.cumsum(counts)
     starts, num = ends - counts, len(x)
     are_spikes = counts >= max(2, SPIKE * num)
-    # Of the other values, keep those nearest to evenly spaced ranks.
+    # Of the other values, keep those nearest to evenly spaced ranks, and to evenly spaced scores:
+    # few ranks have scores in the tails.
     middles = 0.5 * (starts + ends)
-    wanted = np.linspace(middles[0], middles[-1], MOST_KNOTS)
+    normal = statistics.NormalDist()
+    first, last = (normal.inv_cdf(rank / num) for rank in (middles[0], middles[-1]))
+    ranks = [num * normal.cdf(score) for score in np.linspace(first, last, SCORE_KNOTS)]
+    wanted = np.concatenate([np.linspace(middles[0], middles[-1], RANK_KNOTS), ranks])
     kept = set(np.abs(middles[:, None] - wanted).argmin(axis=0).tolist())
     # Between knots, numbers are interpolated: a wide gap has one at either side.
     wide = np.flatnonzero(np.diff(values) > WIDE_GAP * (values[-1] - values[0]))
@@ -298,7 +307,7 @@ def _quantile_knots(x):
         here = [starts[i], ends[i]] if are_spikes[i] else [middles[i]]
         at += [values[i]] * len(here)
         shares += [min(max(place, 0.5), num - 0.5) / num for place in here]
-    scores = [statistics.NormalDist().inv_cdf(share) for share in shares]
+    scores = [normal.inv_cdf(share) for share in shares]
     return at, np.clip(scores, -LARGEST_SCORE, LARGEST_SCORE)
 
 
@@ -308,30 +317,3 @@ def _mean_knots(x):
         return ends, np.zeros(2)
     away = ends - x.mean()
     return ends, away / max(x.std(), np.abs(away).max() / LARGEST_SCORE)
-
-
-def _find_step(seen, start):
-    """Returns the grid, counted from `start`, of all these numbers; None if there is none."""
-    if all(isinstance(value, int) for value in [start, *seen]):
-        return math.gcd(*(value - start for value in seen)) or 1
-    x = np.array(seen)
-    for digits in range(MOST_DIGITS + 1):
-        if (x == np.round(x, digits)).all():
-            return 10.0**-digits
-    values = np.unique(x)
-    return values.tolist() if len(values) <= SEEN_AGAIN * len(x) else None
-
-
-def _to_grid(x, start, step):
-    """Returns the grid's nearest cells to numbers minus `start`; None for NaN."""
-    if isinstance(step, int):
-        steps = np.round(x / step).tolist()
-        return [None if i != i else start + step * int(i) for i in steps]
-    found = start + x
-    if isinstance(step, list):
-        middles = 0.5 * (np.array(step[1:]) + step[:-1])
-        nearest = np.array(step)[np.searchsorted(middles, found)]
-        found = np.where(np.isnan(found), found, nearest)
-    elif step is not None:
-        found = np.round(found, round(-math.log10(step)))
-    return [None if value != value else value for value in found.tolist()]

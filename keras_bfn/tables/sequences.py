@@ -51,8 +51,7 @@ class Sequences(Immutable):
         names: list of the names of the columns that can be given to `sample`: static ones, and the
             length.
         length: the name of the column of lengths: `"length"`, unless a column has it.
-        nullable: list of the names of the columns that can miss cells, or have none after the last
-            row.
+        nullable: list of the names of the columns that can miss cells.
         library: as in `keras_bfn.tables.Table`.
         largest_batch: 64, the most entities of a batch in `fit`, by default.
 
@@ -84,7 +83,7 @@ class Sequences(Immutable):
         self.num_steps = check_int("num_steps", num_steps, 1)
         self.order, self.library = list(order), rows.library
         self.names, self.length = entities.names, entities.names[-1]
-        self.nullable = [*entities.nullable, *rows.names]
+        self.nullable = [*entities.nullable, *rows.nullable]
         columns = [entity, *entities.names[:-1], *rows.names]
         if sorted(self.order) != sorted(columns):
             raise refusal("order", f"must contain each of the columns {columns} once", order)
@@ -220,6 +219,13 @@ class Sequences(Immutable):
             owners = np.repeat(np.arange(len(cells[self.length])), cells[self.length])
             found |= {int(owners[row]) for row in self.rows.tied(own)}
         return sorted(found)
+
+    def owners(self, cells: Mapping[str, Sequence[Any]], name: str) -> list[int]:
+        """Returns the number of the entity to which each cell of a column belongs."""
+        counts = cells[self.length]
+        if name not in self.rows.names:
+            return list(range(len(counts)))
+        return np.repeat(np.arange(len(counts)), counts).tolist()
 
     def take(self, cells: Mapping[str, Sequence[Any]], entities: Iterable[int]) -> dict[str, Any]:
         """Returns the cells of some entities, as `read` returns them."""

@@ -16,7 +16,7 @@ from keras_bfn._validation import check_choice, check_seed, mismatch, refusal, w
 from keras_bfn.flows import CircularFlow, DiscreteFlow, FactorNormal, Flow, JointNormal
 from keras_bfn.flows.flow import RESERVED
 from keras_bfn.tables import frames, ties
-from keras_bfn.tables.checks import is_finite
+from keras_bfn.tables.checks import MISSING, is_finite, unmark
 from keras_bfn.tables.columns import CATEGORY_ACCURACY, Category, Column, Levels
 from keras_bfn.tables.completion import Completion
 from keras_bfn.tables.model import TableModel
@@ -25,7 +25,9 @@ from keras_bfn.tables.rules import Rule, in_order
 
 FEW_VALUES = 10  # numbers with at most this many values are classes
 MOST_LEVELS = 256
-MOST_CLASSES = 1000
+MOST_CLASSES = 5000
+FEW_NAMES = 1000  # so many different values may be in as many cells
+IDENTIFIERS = 0.9  # the ratio of different values to cells from which many values are identifiers
 MOST_JOINT = 64  # numbers: posteriors of more of them by a `JointNormal` take long
 MOST_NAMES = 20  # warn of strings with more values than this, and more than half the cells' number
 
@@ -121,7 +123,8 @@ class Table(Immutable):
 
         Strings, bools, categories, and numbers of at most 10 values become `Category`; integers
         whose range is at most 255 become `Levels`; all other numbers and dates become `Number`.
-        Warns of strings more than half of which are different: names, or dates read as text.
+        Warns of strings more than half of which are different: names, or dates read as text. There
+        may be 5,000 different strings, but no more than 1,000 if nearly all cells differ.
 
         Args:
             df: a frame of pandas or polars, with at least one row.
@@ -267,6 +270,10 @@ class Table(Immutable):
         """
         return list(ties.find_ties(self.rules, cells))
 
+    def owners(self, cells: Mapping[str, Sequence[Any]], name: str) -> list[int]:
+        """Returns the number of the row to which each cell of a column belongs."""
+        return list(range(len(cells[name])))
+
     def take(self, cells: Mapping[str, Sequence[Any]], rows: Iterable[int]) -> dict[str, Any]:
         """Returns the cells of some rows."""
         rows = list(rows)
@@ -348,7 +355,8 @@ class Table(Immutable):
             cells: the dict. Columns that it lacks are unknown.
             seed: as in `encode`.
             missing: the meaning of None in a nullable column. 0: the cell is missing. 1: it is
-                present, with an unknown value. -1: whether it is present is unknown, too.
+                present, with an unknown value. -1: whether it is present is unknown, too. In any
+                case, a cell that is `MISSING` is missing.
 
         Returns:
             As `encode`.
@@ -358,7 +366,8 @@ class Table(Immutable):
         """
         rng = None if seed is None else np.random.default_rng(check_seed(seed))
         # That a cell of a nullable column is missing is part of the row, even if its value follows.
-        everything = self.settle(cells, [name for name in self.nullable if name in cells])
+        marked = self.settle(cells, [name for name in self.nullable if name in cells])
+        everything = unmark(marked)
         remainders = self._find_remainders(everything)
         found: dict[str, Array] = {}
         present: list[list[int]] = []
@@ -373,7 +382,8 @@ class Table(Immutable):
             if name in self.cycles_parts:
                 own[self.cycles_parts[name]] = column.encode_cycles(values)
             if column.nullable:
-                present.append([code if cell is None else 1 for cell in everything[name]])
+                codes = {None: code, MISSING: 0}
+                present.append([codes.get(cell, 1) for cell in marked[name]])
                 absent = np.array(present[-1]) == 0
                 if absent.any():
                     _put_values(own.values(), absent, rng)
@@ -636,11 +646,13 @@ def _infer(name, series, cells):
     if kind == "time" and seen:
         return Number()
     if kind == "category" or len(seen) <= FEW_VALUES:
-        if len(seen) > MOST_CLASSES:
-            expected = f"must have at most {MOST_CLASSES} distinct values in a categorical column"
-            came = f"{len(seen)} in column {name!r}. Remove the column, or pass its `Category()`"
-            raise mismatch("df", expected, came)
         num_cells = sum(cell is not None for cell in cells)
+        are_identifiers = len(seen) > max(FEW_NAMES, IDENTIFIERS * num_cells)
+        if len(seen) > MOST_CLASSES or are_identifiers:
+            expected = f"must have at most {MOST_CLASSES} distinct values in a categorical column"
+            expected += f", and less than {IDENTIFIERS:.0%} of its cells"
+            came = f"{len(seen)} in {num_cells} cells of column {name!r}. Remove the column"
+            raise mismatch("df", expected, f"{came}, or pass its `Category()`")
         has_names = len(seen) > max(MOST_NAMES, num_cells / 2)
         if has_names and frames.categories_of(series) is None:
             warn(

@@ -168,3 +168,16 @@ def test_outputs_are_float32_under_every_policy(mixer, policy):
     for name, output in network.output.items():
         assert output.dtype == "float32"
         assert output.shape == (None, *SHAPE[name], FLOW[name].output_size)
+
+
+@pytest.mark.parametrize("mixer", everywhere(["transformer", "mlp"], "transformer"))
+def test_many_classes_are_seen_by_their_embeddings(mixer):
+    """As many inputs of the mixer, and nearly as large ones, as if there were few classes."""
+    flow = {"few": flows.DiscreteFlow(3, beta_1=3.0), "many": flows.DiscreteFlow(900, beta_1=0.05)}
+    network = networks.MultiPart(flow, {"few": (), "many": (2,)}, 16, 1, mixer=mixer)
+    shapes = [tuple(weight.shape) for weight in network.weights]
+    assert (900, 16) in shapes
+    assert not [shape for shape in shapes if len(shape) == 2 and shape[0] > 900]
+    theta = {"few": np.full((2, 3), 1 / 3), "many": np.full((2, 2, 900), 1 / 900)}
+    params = network({"theta": theta, "t": np.zeros(2)})
+    assert tuple(params["many"].shape) == (2, 2, 900)

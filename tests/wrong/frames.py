@@ -293,8 +293,8 @@ CALLS = {
     "key": [
         (
             lambda t: tables.Table.from_dataframe(t.make_frame(key=[str(i) for i in range(1001)])),
-            "Argument `df` must have at most 1000 distinct values in a categorical",
-            "1001 in column 'key'. Remove the column, or pass its",
+            "Argument `df` must have at most 5000 distinct values in a categorical",
+            "1001 in 1001 cells of column 'key'. Remove the column, or pass its",
         ),
     ],
     "library": [
