@@ -113,3 +113,20 @@ def test_both_ends_of_a_period_are_angles():
     """In floats, 0.4 - 0.1 is more than 0.3."""
     column = Angle(0.3, 0.1).fit([0.4, 0.1])
     np.testing.assert_allclose(column.encode([0.1]), column.encode([0.4]), atol=1e-6)
+
+
+LAWS = {
+    "Pareto": lambda rng: 1 + rng.pareto(1.5, 3000),
+    "lognormal": lambda rng: rng.lognormal(0, 1.5, 3000),
+    "Student": lambda rng: rng.standard_t(2, 3000),
+    "Weibull": lambda rng: rng.weibull(0.5, 3000),
+}
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_normal_scores_have_the_tails_of_the_numbers(law):
+    x = LAWS[law](np.random.default_rng(0))
+    drawn = Number().fit(x.tolist()).decode(np.random.default_rng(1).normal(size=100_000) / 4)
+    shares = [0.005, 0.01, 0.02, 0.5, 0.98, 0.99, 0.995]
+    expected = np.quantile(x, shares)
+    np.testing.assert_allclose(np.quantile(drawn, shares), expected, rtol=0.12, atol=0.05)
