@@ -281,7 +281,7 @@ class TableModel(AnyOrderNetwork):
 
         That a cell of a nullable column is missing is known, and informs the unknown cells: those
         of other columns, and of columns that the frame lacks. These are sampled first. Then the
-        missing cells follow, one in each row at a time, as if only those after it were missing.
+        missing cells follow, column by column, given that those of later columns are missing.
 
         Args:
             df: a frame. Columns that it lacks are unknown.
@@ -357,12 +357,8 @@ class TableModel(AnyOrderNetwork):
         for target in (None, *nullable):
             if target is not None:
                 cells |= unmark({target: cells[target]})
-            rows = {
-                i
-                for x in cells
-                for i, cell in zip(owners[x], cells[x], strict=True)
-                if cell is None
-            }
+            pairs = (zip(owners[name], cells[name], strict=True) for name in cells)
+            rows = {i for column in pairs for i, cell in column if cell is None}
             if not rows:
                 continue
             own = seed if seed is None else seed_of(check_seed(seed), f"missing {target!r}")

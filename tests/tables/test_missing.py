@@ -70,6 +70,23 @@ def test_what_is_given_tells_which_cells_are_missing(trained):
     assert 0.4 < drawn["garden"][256:].isna().mean() < 0.75  # None is drawn: missing, or a value
 
 
+def test_a_missing_cell_tells_of_the_others(trained):
+    """In a home without a garden, whatever is asked, and in whatever way."""
+    none = {kind: SHARES[kind] * MISSING[kind] for kind in SHARES}
+    expected = none["flat"] / sum(none.values())
+    drawn = trained.sample(1000, {"garden": keras_bfn.tables.MISSING}, seed=0)
+    assert drawn["garden"].isna().all()
+    homes = HOMES[HOMES["garden"].isna()]
+    asked = [homes.assign(type=None), homes[["rooms", "garden"]], homes[["garden"]]]
+    filled = [trained.impute(df, seed=0) for df in asked]
+    for df in filled:
+        assert df["garden"].notna().all()
+    likely = [trained.log_likelihood(homes.assign(type=x), 30, ["rooms", "garden"]) for x in SHARES]
+    shares = [(df["type"] == "flat").mean() for df in (drawn, *filled)]
+    shares.append(np.mean(1 / (1 + np.exp(likely[1] - likely[0]))))
+    assert_allclose(shares, expected, atol=0.05)
+
+
 def test_an_imputed_cell_is_never_missing(trained):
     filled = trained.impute(HOMES, num_steps=10, seed=0)
     assert filled.notna().all(axis=None)

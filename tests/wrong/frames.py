@@ -273,6 +273,11 @@ CALLS = {
             "given=[]",
         ),
         (
+            lambda t: t.rows.sample(2, {"c": tables.MISSING}),
+            "must be a value: no cell is missing",
+            "given['c']=keras_bfn.tables.MISSING",
+        ),
+        (
             lambda t: t.rows.sample(2, {"c": ["a"]}),
             "must be one value, or 2 values",
             "given['c']=['a']",

@@ -114,6 +114,10 @@ CALLS = {
             "season=None",
         ),
     ],
+    "domain": [
+        (lambda t: make(domain="zeros"), "must be a list of some of", "domain='zeros'"),
+        (lambda t: make(domain=["whole"]), "must be a list of some of", "domain=['whole']"),
+    ],
     "log": [
         (lambda t: make(log="x"), "must be True or False", "log='x'"),
         (
