@@ -368,6 +368,10 @@ class _Form(NamedTuple):
         if self.log and (least < 0 or (least == 0 and "zeros" not in self.domain)):
             expected = 'must be positive with log=True, or have "zeros" in its domain'
             raise refusal(name, expected, given)
+        broken = {*self.domain} & {"nonnegative", "integers"} - {*_common_to(series)}
+        if broken:
+            expected = f"must be {' and '.join(sorted(broken))}, as the series of `make_model`"
+            raise refusal(name, f"{expected}, or that needs `domain=()`", given)
         num_rows = [len(x) + ahead for x in series]
         beside = _standardize("covariates", covariates, self.covariates, num_rows)
         too_few = [len(x) < num for x, num in zip(beside, num_rows, strict=False)]
@@ -436,12 +440,20 @@ def _find_domain(series):
     """Returns what all numbers of series have in common, and prints it."""
     x = np.concatenate(series)
     x = x[~np.isnan(x)]
-    found, zeros = {"integers": (x == np.round(x)).all(), "nonnegative": (x >= 0).all()}, x == 0
-    found["zeros"] = found["nonnegative"] and zeros.size > 0 and zeros.mean() >= FREQUENT
-    found = [name for name in DOMAIN if found[name]]
+    found = _common_to(series)
+    if "nonnegative" in found and x.size and (x == 0).mean() >= FREQUENT:
+        found.append("zeros")
     if found:
         print(f"Forecasts, as the series, have the domain {found}; `domain=()` for any numbers.")
     return found
+
+
+def _common_to(series):
+    """Returns which of `"nonnegative"` and `"integers"` all numbers of series are."""
+    x = np.concatenate(series)
+    x = x[~np.isnan(x)]
+    holds = {"nonnegative": (x >= 0).all(), "integers": (x == np.round(x)).all()}
+    return [name for name in holds if holds[name]]
 
 
 def _least_of(past):

@@ -383,3 +383,13 @@ def pinball(found, future, levels):
     error = future[:, None] - found
     levels = np.reshape(levels, (1, -1, 1))
     return np.maximum(levels * error, (levels - 1) * error).mean()
+
+
+@pytest.mark.once
+def test_a_history_outside_the_domain_is_refused():
+    sales = intermittent(20, 60, seed=0)
+    model = series.make_model(sales, 6, 24, width=16, num_blocks=1)
+    with pytest.raises(ValueError, match=r"`history` must be nonnegative, as"):
+        model.sample_paths(sales - 1)
+    with pytest.raises(ValueError, match=r"`history` must be integers, as"):
+        model.sample_paths(0.1 * sales)

@@ -37,7 +37,8 @@ class MultiPart(Network):
     other. With `mixer="mlp"`, residual dense blocks see all variables at once, which suits tables
     of some tens of columns. With `mixer="sequence"`, some parts have one or more values for each
     step of a sequence. Each step is then a token, to which the other parts are added. In any case,
-    each part has its own head, which also sees the part's theta.
+    each part has its own head, which also sees the part's theta. Of more than 16 classes, mixer and
+    head see the mean of embeddings, so that such a part leaves the others as they are.
 
     An image may have its own network, such as a `UNet`, instead of a head. That network sees the
     image's theta and time, and its condition is a vector that summarises all parts.

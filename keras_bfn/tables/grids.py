@@ -7,6 +7,7 @@ import numpy as np
 MOST_DIGITS = 6  # after the point, of numbers on a grid
 SEEN_AGAIN = 0.5  # up to this ratio of different numbers to cells, only numbers seen are returned
 FEWEST = 8  # different floats, whose common divisor is no accident
+MOST_LISTED = 100  # different numbers that are few
 SEEN_OFTEN = 10  # cells for each of a few numbers, between which gaps are no accident
 
 
@@ -35,9 +36,8 @@ def find_grid(seen, origin=None):
     units = [round(value * 10**digits) if digits else int(value) for value in numbers]
     step = math.gcd(*(unit - units[0] for unit in units)) or 1
     step = step if are_integers or len(values) >= FEWEST else 1
-    if len(seen) >= SEEN_OFTEN * len(values) and (max(units) - min(units)) // step > 2 * len(
-        values
-    ):
+    most = min(MOST_LISTED, len(seen) // SEEN_OFTEN, (max(units) - min(units)) // step // 2)
+    if len(values) <= most:
         return values, 0
     offset = units[0] if are_integers else units[0] % step
     return (step, offset) if are_integers else (step / 10**digits, offset / 10**digits)

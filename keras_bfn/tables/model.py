@@ -22,6 +22,7 @@ from keras_bfn._validation import (
 from keras_bfn.distributions import Distribution
 from keras_bfn.flows import Flow
 from keras_bfn.inputs.missing import is_missing
+from keras_bfn.models.programs import check_batch_size
 from keras_bfn.orders import AnyOrderNetwork
 from keras_bfn.samplers import NUM_STEPS, AncestralSampler
 from keras_bfn.tables.checks import MISSING, unmark
@@ -353,6 +354,8 @@ class TableModel(AnyOrderNetwork):
         for name in {*nullable} & {*read}:
             cells[name] = [MISSING if cell is None else cell for cell in cells[name]]
         owners = {name: self.table.owners(cells, name) for name in cells}
+        total = 1 + max(max(numbers) for numbers in owners.values())
+        size = check_batch_size(options.get("batch_size", OPTIONS["batch_size"]), total)
         seed = options.pop("seed", None)
         for target in (None, *nullable):
             if target is not None:
@@ -363,7 +366,9 @@ class TableModel(AnyOrderNetwork):
                 continue
             own = seed if seed is None else seed_of(check_seed(seed), f"missing {target!r}")
             missing = -1 if target is None else 1
-            some = self.table.take(cells, sorted(rows))
+            # Whole batches, all of one size: one program is compiled.
+            drawn = np.resize(sorted(rows), -(-len(rows) // size) * size).tolist()
+            some = self.table.take(cells, drawn)
             filled = self._fill(some, missing, seed=own, **options)
             for name, values in filled.items():
                 gone = MISSING if name in nullable else None
