@@ -75,8 +75,8 @@ def fit_prior(
 
 
 def check_prior_shape(shape, event_shape):
-    """Raises a `ValueError` unless a prior per variable has the shape of an example."""
-    if shape and tuple(shape) != tuple(event_shape):
+    """Raises a `ValueError` unless a prior per variable has an example's last axes."""
+    if shape and tuple(shape) != tuple(event_shape)[-len(shape) :]:
         expected = f"must be {tuple(shape)}, like the flow's `prior` per variable"
         raise mismatch("event_shape", expected, f"{tuple(event_shape)}")
 

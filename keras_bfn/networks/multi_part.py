@@ -25,6 +25,7 @@ from keras_bfn.networks.transformer import add_blocks, normalize
 
 KERNEL_SIZE = 5  # of `mixer="sequence"`: the number of steps that a block sees without attention
 MOST_PATCHES = 64  # per image, by default
+WIDE = 256  # features of a part
 EMBEDDING = 16  # of more classes, the mixer sees the mean of embeddings of this size
 
 
@@ -101,8 +102,7 @@ class MultiPart(Network):
         check_flow(flow)
         if not isinstance(flow, dict):
             raise refusal("flow", "must be a dict of flows", flow)
-        event_shape = check_event_shape(flow, event_shape)
-        self.event_shape = event_shape
+        self.event_shape = event_shape = check_event_shape(flow, event_shape)
         self.width = check_multiple("width", width, 2)
         self.num_blocks = check_int("num_blocks", num_blocks, 1)
         self.mixer = check_choice("mixer", mixer, ("transformer", "mlp", "sequence"))
@@ -122,7 +122,7 @@ class MultiPart(Network):
             time = conditions.add_to(embed_time(inputs["t"], TimeEmbedding(width), width, policy))
             if mixer != "transformer" and isinstance(time, dict):
                 # Concatenated: a sum would mix up the parts' times.
-                time = _join(layers.Concatenate(dtype=policy), list(time.values()))
+                time = layers.Concatenate(dtype=policy)(list(time.values()))
             options = width, num_blocks, dropout, policy
             if mixer == "mlp":
                 parts, context = _mix_variables(theta, time, *options)
@@ -150,19 +150,23 @@ def _see(flow, theta, mixer):
     """
     if not flow.theta_is_probs or theta.shape[-1] <= EMBEDDING:
         return scale_features(flow, theta, "scaled" if mixer == "sequence" else "plain")
-    return layers.Dense(EMBEDDING, use_bias=False, dtype="float32")(theta)
+    if mixer != "mlp" or len(theta.shape) < 3:
+        return layers.Dense(EMBEDDING, use_bias=False, dtype="float32")(theta)
+    x = layers.Reshape((-1, theta.shape[-1]), dtype="float32")(theta)  # each variable has its own
+    return layers.EinsumDense("bnk,nkd->bnd", (x.shape[1], EMBEDDING), dtype="float32")(x)
 
 
 def _mix_variables(theta, time, width, num_blocks, dropout, policy):
     """Returns the inputs of each part's head, and a vector that summarises all parts."""
     flat = map_parts(lambda part: layers.Flatten("channels_last", dtype="float32")(part), theta)
-    x = _join(layers.Concatenate(dtype="float32"), list(flat.values()))
+    x = layers.Concatenate(dtype="float32")(list(flat.values()))
     x = layers.Dense(width, dtype=policy)(x)
     for _ in range(num_blocks):
         x = DenseBlock(2 * width, dropout, dtype=policy)(x, time)
     x = layers.LayerNormalization(dtype=policy)(x)
     x = layers.Activation("silu", dtype=policy)(x)
-    return {name: [part, x] for name, part in flat.items()}, x
+    # The head of a wide part sees its own theta by the shortcut alone: it would be too large.
+    return {name: [x] if part.shape[-1] > WIDE else [part, x] for name, part in flat.items()}, x
 
 
 def _mix_tokens(theta, time, width, num_blocks, dropout, policy, num_heads, patch_sizes):
@@ -177,7 +181,7 @@ def _mix_tokens(theta, time, width, num_blocks, dropout, policy, num_heads, patc
         own_time = layers.Reshape((1, width), dtype=policy)(own_time)
         x = TokenEmbedding(width, dtype=policy)(x)
         tokens.append(layers.Add(dtype=policy)([x, own_time]))
-    x = _join(layers.Concatenate(axis=1, dtype=policy), tokens)
+    x = layers.Concatenate(axis=1, dtype=policy)(tokens)
     for _ in range(num_blocks):
         x = TransformerBlock(num_heads, dropout, dtype=policy)(x)
     x = layers.LayerNormalization(dtype=policy)(x)
@@ -205,11 +209,10 @@ def _mix_steps(theta, time, width, num_blocks, dropout, policy, num_heads, steps
     for name, part in theta.items():
         rows = part.shape[1:2] if name in steps else ()
         flat[name] = layers.Reshape((*rows, -1), dtype="float32")(part)
-    still = [
-        layers.Dense(width, dtype=policy)(part) for name, part in flat.items() if name not in steps
-    ]
-    common = _join(layers.Add(dtype=policy), [layers.Dense(width, dtype=policy)(time), *still])
-    x = _join(layers.Concatenate(dtype="float32"), [flat[name] for name in steps])
+    still = [part for name, part in flat.items() if name not in steps]
+    still = [layers.Dense(width, dtype=policy)(part) for part in [*still, time]]
+    common = layers.Add(dtype=policy)(still)
+    x = layers.Concatenate(dtype="float32")([flat[name] for name in steps])
     x = layers.Dense(width, dtype=policy)(x)
     x = layers.Add(dtype=policy)([x, layers.Reshape((1, width), dtype=policy)(common)])
     options = {"kernel_size": KERNEL_SIZE, "expansion": 2, "rotary": True, "dtype": policy}
@@ -220,10 +223,6 @@ def _mix_steps(theta, time, width, num_blocks, dropout, policy, num_heads, steps
     context = layers.Dense(width, activation="silu", dtype=policy)(context)
     parts = {name: [part, x if name in steps else context] for name, part in flat.items()}
     return parts, context
-
-
-def _join(layer, tensors):
-    return layer(tensors) if len(tensors) > 1 else tensors[0]
 
 
 def _check_steps(steps, event_shape, mixer):

@@ -22,6 +22,7 @@ from keras_bfn.tables.checks import (
 )
 
 CATEGORY_ACCURACY = 3.0  # at t = 1, of few classes
+LEAST_SHARE = 1e-6
 CLEAR = 45.0  # accuracy times classes at which even many classes are told apart
 LARGEST_LEVEL = 2**64  # no integer of 64 bits is larger
 
@@ -143,13 +144,22 @@ class Category(Column):
         return [None if i < 0 else self.values[min(i, last)] for i in x.astype("int64").tolist()]
 
     def flow(self) -> flows.DiscreteFlow:
-        shares = np.append(self.counts, [0] * (2 - len(self.values))) + 0.5
-        accuracy = min(CATEGORY_ACCURACY, CLEAR / len(shares))
-        return flows.DiscreteFlow(len(shares), accuracy, prior=shares)
+        return classes_flow(self.counts)
 
     def __repr__(self):
         values = self.values and [*self.values[:3], *(["..."] if len(self.values) > 3 else [])]
         return f"Category({'' if values is None else values})"
+
+
+def classes_flow(*counts: Sequence[int]) -> flows.DiscreteFlow:
+    """Returns the flow of a column of classes, or of several, `(num_columns,)`, from the counts."""
+    num_classes = max(2, *map(len, counts))
+    prior = np.full((len(counts), num_classes), LEAST_SHARE)  # of classes that a column lacks
+    for row, own in zip(prior, counts, strict=True):
+        own = np.append(own, [0] * (2 - len(own))) + 0.5
+        row[: len(own)] = own / own.sum()
+    accuracy = min(CATEGORY_ACCURACY, CLEAR / num_classes)
+    return flows.DiscreteFlow(num_classes, accuracy, prior=prior if len(counts) > 1 else prior[0])
 
 
 @keras.saving.register_keras_serializable("keras_bfn")

@@ -1,11 +1,13 @@
 """A model of a table's rows."""
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import keras
 import numpy as np
+from keras.callbacks import Callback, CallbackList
 
 from keras_bfn import recipes
 from keras_bfn._parts import count_examples
@@ -26,16 +28,40 @@ from keras_bfn.models.programs import check_batch_size
 from keras_bfn.orders import AnyOrderNetwork
 from keras_bfn.samplers import NUM_STEPS, AncestralSampler
 from keras_bfn.tables.checks import MISSING, unmark
+from keras_bfn.tables.chunks import batches_of, chunks_of
 from keras_bfn.tables.frames import is_frame, make_series, read_series
 
 LEAST_BATCH, BATCHES_PER_EPOCH = 64, 8  # by default: larger batches of few rows overfit
-TRAINING_STEPS = 2000
+TRAINING_STEPS, MANY_ROWS = 2000, 5000  # by default: more steps for more than so many rows
+FIRST_STEPS = 20  # before the time is measured: the first ones compile programs
 MOST_EPOCHS = 1000  # by default: with more epochs, a model of few rows overfits
 PEAK_RATE = 3e-3
 NUM_CANDIDATES = 16  # for a row whose start and difference are unknown beside a known end
 ATTEMPTS = 4  # to find a candidate that the start's column allows
 OPTIONS = {"batch_size": 1024, "verbose": 0}  # of sampling
 RECIPE = "table_recipe"  # the name of the optimizer that `fit` chooses
+
+
+def _count_steps(num_rows):
+    return int(TRAINING_STEPS * max(1.0, num_rows / MANY_ROWS) ** 0.5)
+
+
+class _Foretold(Callback):
+    """Says how long the training will take, after some steps."""
+
+    async_safe = True
+
+    def __init__(self, num_steps):
+        super().__init__()
+        self.num_steps, self.step, self.start = num_steps, 0, None
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.step += 1
+        if self.step == FIRST_STEPS:
+            self.start = time.monotonic()
+        elif self.step == 2 * FIRST_STEPS:
+            seconds = (time.monotonic() - self.start) / FIRST_STEPS * self.num_steps
+            print(f"\n{self.num_steps} training steps, about {math.ceil(seconds / 60)} minutes")
 
 
 class TableLike(Protocol):
@@ -107,10 +133,14 @@ class TableModel(AnyOrderNetwork):
         rises, then falls to zero at the last step, and the weights are averaged.
 
         Args:
-            x: a frame, or data as in `keras_bfn.BayesianFlowNetwork.fit`.
+            x: a frame; a table in chunks, as in `keras_bfn.tables.Table.from_dataframe`; or data as
+                in `keras_bfn.BayesianFlowNetwork.fit`. Rows are shuffled within each chunk: write
+                sorted files in random order.
             batch_size: int. By default an eighth of the rows, but at least 64 and at most 512; 64
                 for `Sequences`.
-            epochs: int. By default as many as give 2,000 steps, but at most 1,000.
+            epochs: int. By default as many as give 2,000 steps, and with more than 5,000 rows more
+                in proportion to their number's square root; but at most 1,000. A line says how long
+                they will take, unless `verbose=0`.
             validation_data: a frame, or as in Keras, where a frame may stand for the data.
             y: must be None.
             **kwargs: other arguments of `keras.Model.fit`, such as `callbacks` and `verbose`.
@@ -121,9 +151,10 @@ class TableModel(AnyOrderNetwork):
         Raises:
             ValueError: if the table does not allow a cell, or an argument is out of its range.
         """
-        if is_frame(x):
-            x = self._encode(x, seed=0)
-            num = count_examples(x)
+        read = None if is_frame(x) else chunks_of(x)
+        if is_frame(x) or read:
+            x = x if read else self._encode(x, seed=0)
+            num = sum(map(len, read())) if read else count_examples(x)
             if kwargs.get("validation_split") is not None:  # these rows are not trained on
                 num *= 1 - check_rate("validation_split", kwargs["validation_split"])
                 if num < 1:
@@ -136,10 +167,17 @@ class TableModel(AnyOrderNetwork):
             if kwargs.get("steps_per_epoch") is not None:
                 steps = check_int("steps_per_epoch", kwargs["steps_per_epoch"], 1)
             if epochs is None:
-                epochs = min(math.ceil(TRAINING_STEPS / steps), MOST_EPOCHS)
+                epochs = min(math.ceil(_count_steps(num) / steps), MOST_EPOCHS)
             check_int("epochs", epochs, 1)
+            if read:
+                x, batch_size = batches_of(self.table, read, batch_size), None
+                kwargs |= {"steps_per_epoch": steps, "shuffle": False}
             if not self.compiled or self.optimizer.name == RECIPE:
                 self.compile(recipes.adamw(epochs * steps, PEAK_RATE, name=RECIPE))
+            callbacks = kwargs.get("callbacks")
+            if kwargs.get("verbose", "auto") != 0 and not isinstance(callbacks, CallbackList):
+                foretold = _Foretold(epochs * steps)
+                kwargs["callbacks"] = [*filter(None, keras.tree.flatten(callbacks)), foretold]
         elif not self.compiled:
             raise refusal("x", "must be a DataFrame, because the model is not compiled", x)
         epochs = 1 if epochs is None else epochs

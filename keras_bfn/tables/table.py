@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal, Self
 
@@ -17,12 +18,15 @@ from keras_bfn.flows import CircularFlow, DiscreteFlow, FactorNormal, Flow, Join
 from keras_bfn.flows.flow import RESERVED
 from keras_bfn.tables import frames, ties
 from keras_bfn.tables.checks import MISSING, is_finite, unmark
-from keras_bfn.tables.columns import CATEGORY_ACCURACY, Category, Column, Levels
+from keras_bfn.tables.chunks import MOST_ROWS, chunks_of, draw_rows
+from keras_bfn.tables.columns import CATEGORY_ACCURACY, Category, Column, Levels, classes_flow
 from keras_bfn.tables.completion import Completion
 from keras_bfn.tables.model import TableModel
 from keras_bfn.tables.numbers import Number, number_flow
 from keras_bfn.tables.rules import Rule, in_order
 
+MOST_PARTS = 32  # more columns of classes share parts; more columns of integers are numbers
+MOST_SHARED = 64  # columns of more classes have parts of their own
 FEW_VALUES = 10  # numbers with at most this many values are classes
 MOST_LEVELS = 256
 MOST_CLASSES = 5000
@@ -37,7 +41,8 @@ class Table(Immutable):
     """The columns of a table, which convert frames to data of flows, and back.
 
     All numbers form one part of the data, of shape `(num_numbers,)`. Every other column is a part,
-    of shape `()`, under its name. The cycles of a number form one more part, of angles.
+    of shape `()`, under its name. The cycles of a number form one more part, of angles. If there
+    are more than 32 columns of classes, those of about as many classes share a part, too.
 
     If columns are nullable, one more part states which of their cells are present, 1, and which are
     missing, 0. The value of a missing cell is meaningless.
@@ -108,6 +113,14 @@ class Table(Immutable):
         self.names = list(dtypes)
         self.numbers = [name for name, column in columns.items() if isinstance(column, Number)]
         self.numbers_part = free_name("numbers", dtypes)
+        self.shared = {self.numbers_part: self.numbers} if self.numbers else {}
+        few = [x for x, column in columns.items() if 0 < _count_classes(column) <= MOST_SHARED]
+        if len(few) > MOST_PARTS:
+            for name in few:
+                room = 2 ** math.ceil(math.log2(max(_count_classes(columns[name]), 2)))
+                part = free_name(f"classes up to {room}", dtypes)
+                self.shared.setdefault(part, []).append(name)
+        self._sharing = {name for names in self.shared.values() for name in names}
         cyclic = [name for name in self.numbers if self.columns[name].cycles]
         self.cycles_parts = {name: free_name(f"{name} cycles", dtypes) for name in cyclic}
         self.nullable = [name for name, column in columns.items() if column.nullable]
@@ -122,12 +135,18 @@ class Table(Immutable):
         """Chooses and fits the columns of a frame.
 
         Strings, bools, categories, and numbers of at most 10 values become `Category`; integers
-        whose range is at most 255 become `Levels`; all other numbers and dates become `Number`.
+        whose range is at most 255 become `Levels`; all other numbers and dates become `Number`, as
+        do all integers if there are more than 32 columns.
         Warns of strings more than half of which are different: names, or dates read as text. There
         may be 5,000 different strings, but no more than 1,000 if nearly all cells differ.
 
+        Of more than 100,000 rows, the columns are fitted to so many at random, and to those that
+        have a new class, a smallest or a largest number.
+
         Args:
-            df: a frame of pandas or polars, with at least one row.
+            df: a frame of pandas or polars, with at least one row. Or a table in chunks, which need
+                not fit into memory: the path of a Parquet file, or a list of paths; a lazy frame of
+                polars; a list of frames; or a function that returns an iterable of frames.
             **columns: by name, a `keras_bfn.tables.Column` that replaces the default choice, or a
                 `keras_bfn.tables.Rule`, such as `AtLeast("start")` or `SumOf("net", "tax")`, that
                 holds in every row.
@@ -139,6 +158,9 @@ class Table(Immutable):
             ValueError: if there is no such column, or a column's values cannot be sent.
             ImportError: if `narwhals` is not installed.
         """
+        read = chunks_of(df)
+        if read or (frames.is_frame(df) and len(df) > MOST_ROWS):
+            df = draw_rows(read() if read else [df], FEW_VALUES, MOST_CLASSES)
         frame = frames.read_frame(df)
         if not len(frame) or not frame.columns:
             raise refusal("df", "must have at least one row and one column", df)
@@ -149,6 +171,7 @@ class Table(Immutable):
         _check_columns(own)
         remainders = _remainders_of(frame, rules)
         fitted, dtypes = {}, {}
+        has_many = len(frame.columns) - len(columns) > MOST_PARTS
         for name in frame.columns:
             series, dtypes[name] = frame[name], frames.dtype_of(frame[name])
             if name in rules and rules[name].column is None:
@@ -156,7 +179,7 @@ class Table(Immutable):
             with _naming(name):
                 cells = remainders[name] if name in rules else frames.read_cells(series)
             column = rules[name].column if name in rules else own.get(name)
-            column = column or _infer(name, series, cells)
+            column = column or _infer(name, series, cells, has_many)
             if dtypes[name] is None or column is None:
                 cell = next((cell for cell in cells if cell is not None), None)
                 came = f"column {name!r} of {series.to_native().dtype}, such as {cell!r:.100}"
@@ -177,9 +200,7 @@ class Table(Immutable):
         completion = Completion(fitted)
         if not completion.size:
             return table
-        parts = table.encode_cells(table.read(df), seed=0, missing=1)
-        if table.numbers:
-            parts |= dict(zip(table.numbers, parts[table.numbers_part].T, strict=True))
+        parts = table._split(table.encode_cells(table.read(df), seed=0, missing=1))
         kind = JointNormal if len(table.numbers) <= MOST_JOINT else FactorNormal
         prior = kind.fit(completion.entries(parts))
         return cls(fitted, dtypes, table.library, prior, rules)
@@ -392,9 +413,8 @@ class Table(Immutable):
             found |= own
         if lacking and self.prior is not None:
             completion.fill(self.prior, found, lacking, rng)
-        if self.numbers:
-            x = [found[name] for name in self.numbers]
-            found[self.numbers_part] = np.stack(x, axis=-1)
+        for part, names in self.shared.items():
+            found[part] = np.stack([found[name] for name in names], axis=-1)
         if present:
             found[self.present_part] = np.array(present, "int32").T
         return {name: found[name] for name in self.event_shape()}
@@ -431,13 +451,12 @@ class Table(Immutable):
             ValueError: if `parts` lacks a part.
         """
         check_parts(parts, self.event_shape())
-        numbers = iter(np.asarray(parts.get(self.numbers_part, ())).T)
+        own = self._split(parts)
         present = iter(np.asarray(parts.get(self.present_part, ())).T)
         cells = {}
         for name, column in self.columns.items():
-            x = next(numbers) if isinstance(column, Number) else np.asarray(parts[name])
             angles = [parts[self.cycles_parts[name]]] if name in self.cycles_parts else []
-            cells[name] = column.decode(x, *angles)
+            cells[name] = column.decode(np.asarray(own[name]), *angles)
             if column.nullable:
                 pairs = zip(next(present), cells[name], strict=True)
                 cells[name] = [None if code == 0 else cell for code, cell in pairs]
@@ -459,13 +478,23 @@ class Table(Immutable):
                 values = [known[x][row] for x in rule.others if x != other]
                 cells[other][row] = rule.solve(known[name][row], rest, values)
 
+    def _split(self, parts):
+        """Returns the parts, with those that columns share as one array for each column."""
+        found = dict(parts)
+        for part, names in self.shared.items():
+            found |= dict(zip(names, np.asarray(parts[part]).T, strict=True))
+        return found
+
     def flow(self) -> dict[str, Flow]:
         """Returns the dict of flows, with the priors of the observed values."""
         found: dict[str, Flow] = {}
         if self.numbers:
             prior = self.prior and self.prior.marginal(len(self.numbers))
             found[self.numbers_part] = number_flow(prior)
-        found |= {name: x.flow() for name, x in self.columns.items() if name not in self.numbers}
+        for part, names in self.shared.items():
+            if part != self.numbers_part:
+                found[part] = classes_flow(*(self.columns[name].counts for name in names))
+        found |= {name: x.flow() for name, x in self.columns.items() if name not in self._sharing}
         found |= {part: CircularFlow() for part in self.cycles_parts.values()}
         if self.nullable:
             found[self.present_part] = DiscreteFlow(2, CATEGORY_ACCURACY)
@@ -473,10 +502,8 @@ class Table(Immutable):
 
     def event_shape(self) -> dict[str, tuple[int, ...]]:
         """Returns the dict of the parts' shapes."""
-        found: dict[str, tuple[int, ...]] = {}
-        if self.numbers:
-            found[self.numbers_part] = (len(self.numbers),)
-        found |= {name: () for name in self.columns if name not in self.numbers}
+        found: dict[str, tuple[int, ...]] = {part: (len(x),) for part, x in self.shared.items()}
+        found |= {name: () for name in self.columns if name not in self._sharing}
         for name, part in self.cycles_parts.items():
             found[part] = (len(self.columns[name].cycles),)
         if self.nullable:
@@ -496,9 +523,10 @@ class Table(Immutable):
             if not {*others} <= {*names}:
                 expected = f"must name {list(others)} beside {name!r}, for {self.rules[name]!r}"
                 raise refusal("known", expected, names)
-            if name in self.numbers:
-                found[self.numbers_part][self.numbers.index(name)] = True
-            elif name in self.columns:
+            for part, shared in self.shared.items():
+                if name in shared:
+                    found[part][shared.index(name)] = True
+            if name in found:
                 found[name][...] = True
             if name in self.cycles_parts:
                 found[self.cycles_parts[name]][...] = True
@@ -527,6 +555,10 @@ class Table(Immutable):
 
     def __repr__(self):
         return f"Table({self.columns | self.rules})"
+
+
+def _count_classes(column):
+    return len(column.values or ()) if isinstance(column, Category) else 0
 
 
 def free_name(name, taken):
@@ -637,8 +669,8 @@ def _check_columns(columns):
             raise refusal(f"columns[{name!r}]", "must be a `keras_bfn.tables.Column`", column)
 
 
-def _infer(name, series, cells):
-    """Returns an unfitted column that suits these cells; None if there is none."""
+def _infer(name, series, cells, has_many):
+    """Returns an unfitted column that suits these cells, one of many or not; None if none does."""
     kind = frames.kind_of(series)
     if kind is None:
         return None
@@ -661,7 +693,7 @@ def _infer(name, series, cells):
                 "them (`pandas.read_csv(..., parse_dates=[...])`). Otherwise, pass its `Category()`"
             )
         return Category()
-    if kind == "integer" and max(seen) - min(seen) < MOST_LEVELS:
+    if kind == "integer" and max(seen) - min(seen) < MOST_LEVELS and not has_many:
         return Levels()
     return Number()
 

@@ -310,7 +310,7 @@ def test_a_model_that_is_not_compiled_trains_by_a_recipe():
 
 @pytest.mark.once
 @pytest.mark.parametrize(
-    ("num", "batch_size", "epochs"), [(100, 64, 1000), (800, 100, 250), (8000, 512, 125)]
+    ("num", "batch_size", "epochs"), [(100, 64, 1000), (800, 100, 250), (20_000, 512, 100)]
 )
 def test_more_rows_make_larger_batches(num, batch_size, epochs, monkeypatch):
     asked = {}
@@ -325,6 +325,101 @@ def test_more_rows_make_larger_batches(num, batch_size, epochs, monkeypatch):
     entities = Sequences.from_dataframe(df, "id").make_model(width=8, num_blocks=1)
     entities.fit(df)
     assert asked["batch_size"] == 64
+
+
+def make_chunks(num_chunks=4, size=400):
+    """A number and a class that tell of each other; the last chunk alone has one more class."""
+    for i in range(num_chunks):
+        rng = np.random.default_rng(i)
+        x = rng.normal(size=size)
+        names = np.where(x > 0, "high", "low").astype(object)
+        if i == num_chunks - 1:
+            x[7], names[7], x[9] = 100.0, "rare", np.nan
+        yield pandas.DataFrame({"x": x, "class": names})
+
+
+def test_a_table_in_chunks_is_described_and_learnt(tmp_path):
+    whole = pandas.concat(make_chunks(), ignore_index=True)
+    paths = [tmp_path / f"{i}.parquet" for i in range(4)]
+    for path, chunk in zip(paths, make_chunks(), strict=True):
+        chunk.to_parquet(path)
+    keras.utils.set_random_seed(0)
+    for read in (make_chunks, list(make_chunks()), paths):
+        assert Table.from_dataframe(read) == Table.from_dataframe(whole)
+    model = Table.from_dataframe(paths).make_model(width=32, dropout=0.0, seed=0)
+    model.fit(paths, batch_size=300, epochs=30, verbose=0)  # batches reach across chunks
+    drawn = model.sample(200, num_steps=10, seed=0).dropna()
+    assert np.mean((drawn["x"] > 0) == (drawn["class"] == "high")) > 0.9
+    once = make_chunks()
+    with pytest.raises(ValueError, match="read again for each epoch"):
+        model.fit(lambda: once, batch_size=1600, epochs=2, verbose=0)
+
+
+@pytest.mark.once
+def test_lazy_frames_are_tables_in_chunks():
+    polars = pytest.importorskip("polars")
+    whole = polars.concat([polars.from_pandas(chunk) for chunk in make_chunks()])
+    assert Table.from_dataframe(whole.lazy()) == Table.from_dataframe(whole)
+
+
+@pytest.mark.once
+def test_rows_that_no_other_row_is_like_describe_a_large_table(monkeypatch):
+    monkeypatch.setattr("keras_bfn.tables.chunks.MOST_ROWS", 50)
+    table = Table.from_dataframe(make_chunks)
+    assert table.columns["class"].values == ["high", "low", "rare"]
+    assert table.columns["x"].decode(np.ones(1)) == [100.0]
+    assert table.nullable == ["x"]
+    assert sum(table.columns["class"].counts) < 70
+
+
+def test_the_time_that_training_will_take_is_printed(capsys):
+    model = Table.from_dataframe(FRAME).make_model(width=8, num_blocks=1, seed=0)
+    model.fit(FRAME, batch_size=64, epochs=11, verbose=2, callbacks=keras.callbacks.Callback())
+    assert "44 training steps, about 1 minutes" in capsys.readouterr().out
+    model.fit(FRAME, batch_size=64, epochs=11, verbose=0)
+    assert "training steps" not in capsys.readouterr().out
+
+
+def make_wide(num, num_classes=40, seed=0):
+    """Numbers and classes, in pairs that tell of each other."""
+    rng = np.random.default_rng(seed)
+    z = rng.normal(size=(num, num_classes))
+    found = {f"x{i}": z[:, i] + rng.normal(0, 0.3, num) for i in range(num_classes)}
+    for i in range(num_classes):
+        steps = np.clip(np.round(z[:, i] * (1 + i % 9)), -20, 20).astype(int)
+        found[f"c{i}"] = [f"v{step}" for step in steps]
+    return pandas.DataFrame(found)
+
+
+@pytest.mark.once
+def test_many_columns_of_classes_share_parts(tmp_path):
+    df = make_wide(300)
+    df["n"] = np.arange(300) % 50
+    df.loc[3, "c2"] = None
+    table = Table.from_dataframe(df)
+    shapes = table.event_shape()
+    shared = [f"classes up to {2**i}" for i in (3, 4, 5, 6)]
+    assert set(shapes) == {"numbers", "present", *shared}
+    assert shapes["numbers"] == (41,)  # integers among them
+    assert sum(shapes[name][0] for name in shared) == 40
+    sent = table.decode(table.encode(df))
+    assert sent[["n", "c2", "c39"]].equals(df[["n", "c2", "c39"]])
+    np.testing.assert_allclose(sent["x7"], df["x7"], atol=1e-4)
+    masks = table.masks(["c0", "x1"])
+    assert sum(int(mask.sum()) for mask in masks.values()) == 2
+    model = table.make_model(width=16, num_blocks=1, seed=0)
+    model.fit(df, epochs=1, verbose=0)
+    drawn = model.sample(20, {"c1": "v0", "x2": 0.5}, num_steps=3)
+    assert (drawn["c1"] == "v0").all()
+    assert (drawn["x2"] == 0.5).all()
+    known = df["c7"].notna() & (np.arange(300) % 2 == 0)
+    holes = df.assign(c7=df["c7"].where(known))
+    filled = model.impute(holes, num_steps=2)
+    assert filled["c7"].notna().all()
+    assert filled["c7"][known].equals(df["c7"][known])
+    model.save(tmp_path / "wide.keras")
+    loaded = keras.saving.load_model(tmp_path / "wide.keras")
+    assert loaded.sample(3, num_steps=2, seed=0).equals(model.sample(3, num_steps=2, seed=0))
 
 
 @pytest.mark.once
