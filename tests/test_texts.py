@@ -57,6 +57,32 @@ def test_texts_have_the_version_of_the_package():
     assert newest[1] == version
 
 
+def headings(path):
+    """The anchors of a text's headings, as GitHub and the site make them."""
+    text = re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.DOTALL | re.MULTILINE)
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+
+
+TEXTS = [
+    *ROOT.glob("*.md"),
+    *(path for path in ROOT.glob("docs/*.md") if path.stem != "playground"),  # of the site alone
+    *ROOT.glob("benchmarks/**/*.md"),
+    *ROOT.glob("guides/*.py"),
+]
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_to_files_and_headings(path):
+    links = re.findall(r"\]\(([^)\s]+)\)", path.read_text())
+    for link in links:
+        file, _, anchor = link.partition("#")
+        if not re.match(r"\w+:", link) and re.search(r"\.(md|py|json|png)$", file or path.name):
+            target = path.parent / file if file else path
+            assert target.is_file(), link
+            assert not anchor or anchor in headings(target), link
+
+
 def test_suggestions_on_prose_leave_out_code(tmp_path):
     module, text = tmp_path / "module.py", tmp_path / "text.md"
     module.write_text('paid = 1\n\n\ndef f():\n    """Paid `paid`.\n\n    >>> paid\n    """\n')
