@@ -2,7 +2,7 @@
 Title: Networks, presets and the paper's checkpoints
 Author: The keras_bfn authors
 Date created: 2026/11/24
-Last modified: 2026/11/28
+Last modified: 2026/12/01
 Description: Use a trained model, pick a network, and load the weights of the paper's authors.
 Accelerator: None
 """
@@ -34,8 +34,8 @@ from keras_bfn import BayesianFlowNetwork
 `from_preset` builds a model by name and loads its weights. The package contains `"bfn_digits"` and
 `"bfn_digits_classes"` (8x8 digits with 17 levels), its student `"bfn_digits_student"` (the same in
 one to four network calls), `"bfn_mnist"` (digits in black and white), `"bfn_photographs"` (small
-pieces of photographs in colour) and `"bfn_text"` (letters). The README.md of each states its data,
-its results, and the command that trained it.
+pieces of photographs in colour) and `"bfn_text"` (letters). [One table](../docs/presets.md) lists
+what each takes and costs. The README.md of each also states the command that trained it.
 """
 
 model = BayesianFlowNetwork.from_preset("bfn_digits")

@@ -8,7 +8,7 @@ import re
 import pytest
 
 import keras_bfn
-from docs import prose
+from docs import presets, prose
 from tests.test_guides import ROOT
 
 pytestmark = pytest.mark.once
@@ -48,6 +48,10 @@ def test_the_page_by_task_lists_each_public_name():
         owner, _, method = name.partition(".")
         path = [*classes[owner].split("."), method]
         assert callable(functools.reduce(getattr, path, keras_bfn)), name
+
+
+def test_the_table_of_presets_is_that_of_their_cards():
+    assert presets.table() in presets.PAGE.read_text(), "run `python -m docs.presets`"
 
 
 def test_texts_have_the_version_of_the_package():
