@@ -238,7 +238,8 @@ words of its samples are known, and their 4-gram bits (both by the validation te
 `examples/fine_tune.py text` trains `bfn_text` further on other texts (see
 [fine-tuning](fine_tuning_and_export.py)). For texts of different lengths,
 `tokenizer.encode_batch(texts)` pads each row with -1 (or with the end symbol of `Symbols`); use
-`Transformer(..., masked=True)` with it: see [the tour](../docs/tour.md#text). To generate texts
+`Transformer(..., masked=True)` with it: see [the
+tour](../docs/tour.md#missing-variables-and-sequences-of-different-lengths). To generate texts
 with or without certain letters, see [guidance](guidance.py).
 
 `examples/molecules.py` trains on SMILES, whose syntax is strict. For such short strings, use an
