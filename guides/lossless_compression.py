@@ -17,7 +17,7 @@ computes for the data.
 A Bayesian Flow Network is trained to minimise the cost of sending data as messages.
 `keras_bfn.codec` actually sends them, and so turns a trained model into a compressor. We use a
 model that comes with the package. The guide needs `scikit-learn`, and the codec needs
-`constriction`: `pip install "keras-bfn[codec]"`.
+`constriction`: `pip install "keras-bfn[io]"`.
 
 ## Setup
 """

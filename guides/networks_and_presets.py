@@ -61,7 +61,7 @@ copy = BayesianFlowNetwork.from_preset("my_digits")
 You can also publish it on a hub. The handles are those of KerasHub: `hf://` for Hugging Face and
 `kaggle://` for Kaggle. `upload_preset` also writes a model card, which states the data, the
 figures, the licence and how to load the model, and shows samples. Install the hubs' libraries with
-`pip install "keras-bfn[hub]"`:
+`pip install "keras-bfn[io]"`:
 
 ```python
 model.upload_preset(

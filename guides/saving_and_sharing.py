@@ -193,7 +193,7 @@ can pass the same handle to `from_preset`, on any backend. A preset contains no 
 runs none. [Networks and presets](networks_and_presets.py) shows the call. Some details:
 
 - Log in with the hub's library: `hf auth login`, or `kagglehub.login()`. Both come with `pip
-  install "keras-bfn[hub]"`.
+  install "keras-bfn[io]"`.
 - A handle can name a revision, `hf://user/digits@v1`, or a version, `kaggle://user/m/keras/v/3`.
   Name one if the model must not change, because the owner may upload another model under the same
   name.

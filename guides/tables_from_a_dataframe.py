@@ -14,7 +14,7 @@ In this guide we train a model on a table of wines with missing cells. We genera
 missing cells, find unlikely rows, and use such a model in a pipeline of scikit-learn. `pairs.png`
 compares generated rows with real ones. The model learns the joint distribution of all columns. It
 takes a DataFrame of pandas or polars, and returns one. The guide takes two or three minutes on a
-CPU. It needs `pip install "keras-bfn[tables]"`, `pandas`, `scikit-learn` and `matplotlib`.
+CPU. It needs `pip install "keras-bfn[io]"`, `pandas`, `scikit-learn` and `matplotlib`.
 
 ## Setup
 """

@@ -51,7 +51,7 @@ A model sees integers, the *tokens*. A tokenizer converts text to tokens and bac
 - `Symbols` has one token for each symbol of a list. A symbol is one character or several: atoms and
   bonds of molecules (`Symbols.fit(smiles, datasets.SMILES)`), amino acids, notes;
 - `Subwords` has the thousands of words and word pieces of a `tokenizers.Tokenizer` (`pip install
-  "keras-bfn[text]"`).
+  "keras-bfn[io]"`).
 
 With fewer tokens, a small model has less to learn. `clean_text` reduces any text to the 27 default
 letters.

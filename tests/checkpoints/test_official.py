@@ -235,7 +235,7 @@ def test_a_missing_torch_or_huggingface_hub_is_named(monkeypatch):
         monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     pytest.importorskip("torch")
     with pytest.raises(
-        ImportError, match=r"needs huggingface_hub.*keras-bfn\[hub\].*hf://rupspace"
+        ImportError, match=r"needs huggingface_hub.*keras-bfn\[io\].*hf://rupspace"
     ):
         load_official(network, path)
 
