@@ -64,7 +64,7 @@ def make_notebook(guide):
     """
     header, blocks = split_guide(guide.read_text())
     title = f"# {header['Title']}\n\n{header['Description']}"
-    package = "keras-bfn[examples,codec]"
+    package = "keras-bfn[examples,io]"
     if REPOSITORY:
         title += f"\n\n[Open in Colab]({colab_address(guide.stem)})"
         package += f" @ git+https://github.com/{REPOSITORY}"

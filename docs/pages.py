@@ -21,6 +21,7 @@ from docs import guides  # noqa: E402
 TEXTS = {
     "index.md": "README.md",
     "tour.md": "docs/tour.md",
+    "presets.md": "docs/presets.md",
     "tasks.md": "docs/tasks.md",
     "comparison.md": "docs/comparison.md",
     "results.md": "docs/results.md",
@@ -160,6 +161,7 @@ def on_config(config):
         {"Home": "index.md"},
         {"Tour": "tour.md"},
         {"Guides": guides_nav},
+        {"Presets": "presets.md"},
         {"Equations": "equations.md"},
         {"Glossary": "glossary.md"},
         {"Reference": reference_nav},

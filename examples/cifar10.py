@@ -4,10 +4,10 @@
     KERAS_BACKEND=jax python examples/cifar10.py --data-type continuous --num-bins 16
     KERAS_BACKEND=jax python examples/cifar10.py --preset small --data embedded
 
-`--data` is a directory of TensorFlow Datasets (by default its own), into which CIFAR-10 is
-downloaded if it is missing. With `embedded`, the data are crops of two photographs from
-scikit-learn, which are not CIFAR-10. `experiment.py` lists the files that a run writes. To resume
-an interrupted run, repeat its command.
+`--data` is a directory of TensorFlow Datasets (by default its own), into which CIFAR-10
+is downloaded if it is missing. With `embedded`, the data are crops of two photographs
+from scikit-learn, which are not CIFAR-10. `experiment.py` lists the files that a run
+writes. To resume an interrupted run, repeat its command.
 """
 
 import math
@@ -36,7 +36,11 @@ def build_model(args, steps):
         flow = flows.DiscretizedFlow(args.num_bins, sigma_1)
     width, num_blocks = (32, 2) if args.preset == "small" else (8, 1)
     network = networks.UNet(
-        flow, IMAGE_SHAPE, width=width, width_multipliers=(1, 2, 2), num_blocks=num_blocks
+        flow,
+        IMAGE_SHAPE,
+        width=width,
+        width_multipliers=(1, 2, 2),
+        num_blocks=num_blocks,
     )
     model = keras_bfn.BayesianFlowNetwork(flow, network, seed=args.seed)
     model.compile(recipes.adamw(steps))
@@ -44,8 +48,12 @@ def build_model(args, steps):
 
 
 def main():
-    parser = experiment.make_parser(__doc__, "TensorFlow Datasets directory, or 'embedded'")
-    parser.add_argument("--data-type", choices=("continuous", "discretized"), default="discretized")
+    parser = experiment.make_parser(
+        __doc__, "TensorFlow Datasets directory, or 'embedded'"
+    )
+    parser.add_argument(
+        "--data-type", choices=("continuous", "discretized"), default="discretized"
+    )
     parser.add_argument("--num-bins", type=int, choices=(16, 256), default=256)
     args = experiment.parse_arguments(parser, "cifar10")
     batch_size, epochs, limit = SIZES[args.preset]

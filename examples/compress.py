@@ -4,14 +4,16 @@
     KERAS_BACKEND=jax python examples/compress.py --data-type discretized
     KERAS_BACKEND=jax python examples/compress.py --data mnist --model bfn_mnist
 
-Held-out digits, or the MNIST test images, are compressed with 5 to 100 messages and decompressed.
-Prints the file sizes, also of compressors that know nothing of digits, and plots the bits per image
-and the loss against the number of messages. Each compressor gets all images of a file at once:
-image formats as one picture, the others as a row of bits or bytes.
+Held-out digits, or the MNIST test images, are compressed with 5 to 100 messages and
+decompressed. Prints the file sizes, also of compressors that know nothing of digits,
+and plots the bits per image and the loss against the number of messages. Each
+compressor gets all images of a file at once: image formats as one picture, the others
+as a row of bits or bytes.
 
-`--data mnist` takes MNIST from TensorFlow Datasets, and needs a `--model`: a preset, or a file
-written by `examples/mnist.py`. A class-conditional model is given no class. The comparison includes
-JPEG XL, JPEG-LS and zstd if `imagecodecs` and `zstandard` are installed.
+`--data mnist` takes MNIST from TensorFlow Datasets, and needs a `--model`: a preset, or
+a file written by `examples/mnist.py`. A class-conditional model is given no class. The
+comparison includes JPEG XL, JPEG-LS and zstd if `imagecodecs` and `zstandard` are
+installed.
 """
 
 import argparse
@@ -50,13 +52,19 @@ def other_compressors(x, levels):
     """Returns a dict from compressor to number of bytes, or None if its package is missing."""
     stretched = (x * 255 // (levels - 1)).astype("uint8")
     pictures = [stretched.reshape(-1, x.shape[2]), _mosaic(stretched)]
-    row = np.packbits(x.astype(bool)).tobytes() if levels == 2 else x.astype("uint8").tobytes()
+    row = (
+        np.packbits(x.astype(bool)).tobytes()
+        if levels == 2
+        else x.astype("uint8").tobytes()
+    )
     sizes = {
         "gzip -9": len(gzip.compress(row, 9)),
         "bzip2 -9": len(bz2.compress(row, 9)),
         "xz -9e": len(lzma.compress(row, preset=9 | lzma.PRESET_EXTREME)),
         "zstd -22": None,
-        "PNG": min(_saved(picture, levels, "png", optimize=True) for picture in pictures),
+        "PNG": min(
+            _saved(picture, levels, "png", optimize=True) for picture in pictures
+        ),
         "WebP, lossless": _webp(pictures),
         "JPEG-LS": None,
         "JPEG XL, lossless": None,
@@ -97,13 +105,17 @@ def _saved(picture, levels, form, **options):
 def _webp(pictures):
     # WebP accepts at most 16383 pixels a side.
     small = [picture for picture in pictures if max(picture.shape) < 16384]
-    return min(_saved(p, 256, "webp", lossless=True, quality=100, method=6) for p in small)
+    return min(
+        _saved(p, 256, "webp", lossless=True, quality=100, method=6) for p in small
+    )
 
 
 def compress_by_steps(model, x, args):
     """Returns, for each number of steps, the codec's report and the bits that the loss states."""
     results = {}
-    print(f"\n{'messages':<10}{'bits/image':>12}{'loss':>10}{'initial':>9}{'file':>10}{'':>6}")
+    print(
+        f"\n{'messages':<10}{'bits/image':>12}{'loss':>10}{'initial':>9}{'file':>10}{'':>6}"
+    )
     for num_steps in args.num_steps:
         codec = keras_bfn.codec.Codec(model, num_steps, args.batch_size)
         data, report = codec.compress(x, return_report=True, verbose=0)
@@ -125,12 +137,17 @@ def loss_in_bits(model, x, num_steps, num_repeats):
     num_images = len(x)
     if model.conditional:
         x = x, np.full(len(x), model.null_condition)
-    nats = model.code_length(x, num_steps, num_repeats, min(num_images, 250), seed=0, verbose=0)
+    nats = model.code_length(
+        x, num_steps, num_repeats, min(num_images, 250), seed=0, verbose=0
+    )
     return (nats["transmission"] + nats["reconstruction"]).mean() / math.log(2)
 
 
 def print_table(num_images, num_steps, report, others):
-    file_size, own = report["total_bits"] / 8, report["bits_per_example"] * num_images / 8
+    file_size, own = (
+        report["total_bits"] / 8,
+        report["bits_per_example"] * num_images / 8,
+    )
     print(f"\n{'':<38}{'bytes':>10}{'bits per image':>16}")
     rows = [
         (f"BFN, {num_steps} messages", file_size),
@@ -148,7 +165,9 @@ def plot(results, continuous, other_name, other_bits, path):
     figure = Figure((6, 4), dpi=120, layout="constrained")
     axes = figure.subplots()
     steps = list(results)
-    axes.plot(steps, [results[n]["loss"] for n in steps], label="n-step loss + reconstruction")
+    axes.plot(
+        steps, [results[n]["loss"] for n in steps], label="n-step loss + reconstruction"
+    )
     bits = [results[n]["bits_per_example"] for n in steps]
     axes.plot(steps, bits, "o", label="bits in the file")
     axes.axhline(continuous, linestyle=":", color="black", label="continuous time")
@@ -164,26 +183,42 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", choices=("digits", "mnist"), default="digits")
     parser.add_argument("--data-dir", help="TensorFlow Datasets directory")
-    parser.add_argument("--model", help="preset or .keras file; default: train on digits")
+    parser.add_argument(
+        "--model", help="preset or .keras file; default: train on digits"
+    )
     parser.add_argument(
         "--data-type",
         choices=("binary", "discrete", "discretized"),
         default="binary",
         help="of a model to train: black and white; 17 grey levels as classes, or as bins",
     )
-    parser.add_argument("--epochs", type=digits.positive, help="epochs of training on digits")
+    parser.add_argument(
+        "--epochs", type=digits.positive, help="epochs of training on digits"
+    )
     parser.add_argument(
         "--num-steps", type=digits.positive, nargs="+", default=[5, 10, 25, 50, 100]
     )
-    parser.add_argument("--num-images", type=digits.positive, help="maximum number of images")
-    parser.add_argument("--batch-size", type=digits.positive, help="lanes: see keras_bfn.codec")
-    parser.add_argument("--repeats", type=digits.positive, default=10, help="estimates of the loss")
-    parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("compressed"))
+    parser.add_argument(
+        "--num-images", type=digits.positive, help="maximum number of images"
+    )
+    parser.add_argument(
+        "--batch-size", type=digits.positive, help="lanes: see keras_bfn.codec"
+    )
+    parser.add_argument(
+        "--repeats", type=digits.positive, default=10, help="estimates of the loss"
+    )
+    parser.add_argument(
+        "--output", type=pathlib.Path, default=pathlib.Path("compressed")
+    )
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
     if args.model:
         is_file = args.model.endswith(".keras")
-        load = keras.saving.load_model if is_file else keras_bfn.BayesianFlowNetwork.from_preset
+        load = (
+            keras.saving.load_model
+            if is_file
+            else keras_bfn.BayesianFlowNetwork.from_preset
+        )
         model = load(args.model)
     elif args.data == "mnist":
         parser.error("--data mnist requires --model")
@@ -194,7 +229,9 @@ def main():
     if args.data == "digits" and levels not in (2, digits.NUM_LEVELS):
         parser.error(f"--model: must be a model of digits, not of {model.flow}")
     x = load_images(args, model.flow)
-    print(f"\n{len(x)} images of {args.data} on {keras.backend.backend()}: {model.flow}")
+    print(
+        f"\n{len(x)} images of {args.data} on {keras.backend.backend()}: {model.flow}"
+    )
 
     results = compress_by_steps(model, x, args)
     num_steps = min(results, key=lambda n: results[n]["total_bits"])

@@ -3,13 +3,14 @@
     KERAS_BACKEND=jax python examples/distil.py bfn_digits_classes --guidance 1 3
     KERAS_BACKEND=jax python examples/distil.py digits/model.keras
 
-The model, the teacher, is a preset, a preset's folder, or a `.keras` file, of images or texts,
-unconditional or given a class. With `--guidance LOW HIGH`, the student learns all guidance scales
-between the two, and takes the scale as a condition. Otherwise it learns the teacher without
-guidance.
+The model, the teacher, is a preset, a preset's folder, or a `.keras` file, of images or
+texts, unconditional or given a class. With `--guidance LOW HIGH`, the student learns
+all guidance scales between the two, and takes the scale as a condition. Otherwise it
+learns the teacher without guidance.
 
-Writes the student, `student.keras`, and samples: for images `calls.png`, of the student in one, two
-and four calls and of the teacher in `--teacher-calls`; for texts `calls.txt`.
+Writes the student, `student.keras`, and samples: for images `calls.png`, of the student
+in one, two and four calls and of the teacher in `--teacher-calls`; for texts
+`calls.txt`.
 """
 
 import argparse
@@ -34,7 +35,9 @@ def load(name):
 def number_of_classes(model, parser):
     classes = getattr(model.network, "conditions", None)
     if classes is not None and not isinstance(classes, int):
-        parser.error("the teacher must be unconditional, or have a class as its condition")
+        parser.error(
+            "the teacher must be unconditional, or have a class as its condition"
+        )
     return classes
 
 
@@ -73,7 +76,12 @@ def draw_samples(teacher, student, classes, args):
     def draw(model, num_steps, sampler, options):
         generate = model.generate_text if is_text else model.generate
         return generate(
-            num_samples, num_steps=num_steps, sampler=sampler, seed=args.seed, verbose=0, **options
+            num_samples,
+            num_steps=num_steps,
+            sampler=sampler,
+            seed=args.seed,
+            verbose=0,
+            **options,
         )
 
     samples = {
@@ -90,12 +98,16 @@ def draw_samples(teacher, student, classes, args):
 def write_samples(samples, is_text, columns, folder):
     """Writes `calls.txt` or `calls.png`, and returns its path."""
     if is_text:
-        lines = [line for title, texts in samples.items() for line in (title, *texts, "")]
+        lines = [
+            line for title, texts in samples.items() for line in (title, *texts, "")
+        ]
         path = folder / "calls.txt"
         path.write_text("\n".join(lines))
         return path
     figure = Figure((16, 2.4), dpi=90, layout="constrained")
-    for axes, (title, images) in zip(figure.subplots(1, 4), samples.items(), strict=True):
+    for axes, (title, images) in zip(
+        figure.subplots(1, 4), samples.items(), strict=True
+    ):
         keras_bfn.visualization.draw_grid(axes, images, columns=columns)
         axes.set_title(title)
     path = folder / "calls.png"
@@ -108,19 +120,31 @@ def main():
     parser.add_argument("model", help="the teacher: a preset, or a .keras file")
     parser.add_argument("--guidance", type=float, nargs=2, metavar=("LOW", "HIGH"))
     parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--paths", type=int, default=512, help="paths of the teacher, per epoch")
+    parser.add_argument(
+        "--paths", type=int, default=512, help="paths of the teacher, per epoch"
+    )
     parser.add_argument("--path-steps", type=int, default=24, help="steps of a path")
     parser.add_argument("--jumps", type=int, default=16, help="jumps from each path")
     parser.add_argument("--batch-size", type=int, default=128)
-    parser.add_argument("--start", type=float, default=0.02, help="time of the first prediction")
-    parser.add_argument("--rate", type=float, default=1e-3, help="the highest learning rate")
+    parser.add_argument(
+        "--start", type=float, default=0.02, help="time of the first prediction"
+    )
+    parser.add_argument(
+        "--rate", type=float, default=1e-3, help="the highest learning rate"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--teacher-calls", type=int, default=10)
-    parser.add_argument("--save-preset", type=pathlib.Path, help="preset folder to write")
-    parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("distilled"))
+    parser.add_argument(
+        "--save-preset", type=pathlib.Path, help="preset folder to write"
+    )
+    parser.add_argument(
+        "--output", type=pathlib.Path, default=pathlib.Path("distilled")
+    )
     args = parser.parse_args()
     if args.teacher_calls < 2:
-        parser.error(f"--teacher-calls: must be at least 2, received {args.teacher_calls}")
+        parser.error(
+            f"--teacher-calls: must be at least 2, received {args.teacher_calls}"
+        )
     args.output.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(args.seed)
 
@@ -131,7 +155,9 @@ def main():
     if args.save_preset:
         student.save_to_preset(args.save_preset)
     samples = draw_samples(teacher, student, classes, args)
-    path = write_samples(samples, teacher.tokenizer is not None, classes or 10, args.output)
+    path = write_samples(
+        samples, teacher.tokenizer is not None, classes or 10, args.output
+    )
     print(f"Wrote student.keras and {path.name} to {args.output}/")
 
 

@@ -1,8 +1,8 @@
 """What the paper's three experiments share: arguments, the output directory, and the report.
 
-A run's output directory holds config.json, metrics.csv, checkpoints to resume from, samples from
-every few epochs, model.keras, results.json, and the plots loss.png and loss_by_time.png. To resume
-an interrupted run, repeat its command.
+A run's output directory holds config.json, metrics.csv, checkpoints to resume from,
+samples from every few epochs, model.keras, results.json, and the plots loss.png and
+loss_by_time.png. To resume an interrupted run, repeat its command.
 """
 
 import argparse
@@ -29,19 +29,16 @@ STEPS = (10, 25, 50, 100, None)  # None: continuous time
 class Experiment:
     """A data set, a model, and how to report on them.
 
-    Args:
-        name: string, the experiment's name in the output.
-        data_name: string, a description of the data.
-        data: `keras_bfn.datasets.Splits`.
-        model: a compiled `BayesianFlowNetwork`.
-        unit: string, the unit of code lengths, such as "nats per image".
-        per_nat: float. One nat per example, in this unit.
-        paper: dict from number of steps (None: continuous time) to the paper's figure in this unit;
+    Args: name: string, the experiment's name in the output. data_name: string, a
+        description of the data. data: `keras_bfn.datasets.Splits`. model: a compiled
+        `BayesianFlowNetwork`. unit: string, the unit of code lengths, such as "nats per
+        image". per_nat: float. One nat per example, in this unit. paper: dict from
+        number of steps (None: continuous time) to the paper's figure in this unit;
             empty for data that are not in the paper.
-        samples: function that takes a directory and a number of epochs, and returns the callback
-            that writes samples.
-        judge: function that takes the trained model and the data, and prints the quality of
-            samples; or None.
+        samples: function that takes a directory and a number of epochs, and returns the
+            callback that writes samples.
+        judge: function that takes the trained model and the data, and prints the
+            quality of samples; or None.
     """
 
     name: str
@@ -69,12 +66,22 @@ def make_parser(doc, data_help):
     parser.add_argument("--data", help=data_help)
     parser.add_argument("--epochs", type=positive, help="default: set by the preset")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--mixed-precision", action="store_true", help="run networks in bfloat16")
-    parser.add_argument("--distribute", action="store_true", help="divide batches among devices")
-    parser.add_argument("--test-examples", type=positive, help="maximum number to score")
-    parser.add_argument("--repeats", type=positive, default=10, help="evaluations per example")
+    parser.add_argument(
+        "--mixed-precision", action="store_true", help="run networks in bfloat16"
+    )
+    parser.add_argument(
+        "--distribute", action="store_true", help="divide batches among devices"
+    )
+    parser.add_argument(
+        "--test-examples", type=positive, help="maximum number to score"
+    )
+    parser.add_argument(
+        "--repeats", type=positive, default=10, help="evaluations per example"
+    )
     parser.add_argument("--output", type=pathlib.Path, help="default: runs/NAME-PRESET")
-    parser.add_argument("--save-preset", type=pathlib.Path, help="preset folder to write")
+    parser.add_argument(
+        "--save-preset", type=pathlib.Path, help="preset folder to write"
+    )
     return parser
 
 
@@ -111,9 +118,16 @@ def distribution(args, data):
 
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-    args.process, num_processes = torch.distributed.get_rank(), torch.distributed.get_world_size()
-    args.seed += args.process  # noise differs by process; initial weights are from the same seed
+    torch.distributed.init_process_group(
+        "nccl" if torch.cuda.is_available() else "gloo"
+    )
+    args.process, num_processes = (
+        torch.distributed.get_rank(),
+        torch.distributed.get_world_size(),
+    )
+    args.seed += (
+        args.process
+    )  # noise differs by process; initial weights are from the same seed
     return contextlib.nullcontext(), _share(data, args.process, num_processes)
 
 
@@ -121,12 +135,16 @@ def _share(data, process, num_processes):
     """Returns the `Splits` of one process: its part of the training examples and of each batch."""
     train = data.train
     _check_divides(train.batch_size, num_processes)
-    num = len(train.examples) // num_processes * num_processes  # equally many batches for each
+    num = (
+        len(train.examples) // num_processes * num_processes
+    )  # equally many batches for each
     share = keras_bfn.datasets.Batches(
         train.examples[:num][process::num_processes],
         train.transform,
         train.batch_size // num_processes,
-        labels=None if train.labels is None else train.labels[:num][process::num_processes],
+        labels=None
+        if train.labels is None
+        else train.labels[:num][process::num_processes],
         seed=train.seed,
         steps_per_epoch=train.steps_per_epoch,
     )
@@ -166,8 +184,12 @@ def run(args, experiment, epochs):
         if args.process:
             model.fit(data.train, epochs=epochs, callbacks=[resume], verbose=0)
             return
-    print(f"{experiment.name} on {keras.backend.backend()}: {experiment.data_name}, {model.flow}")
-    print(f"{model.network.count_params():,} weights, {epochs} epochs of {data.train.num_batches}")
+    print(
+        f"{experiment.name} on {keras.backend.backend()}: {experiment.data_name}, {model.flow}"
+    )
+    print(
+        f"{model.network.count_params():,} weights, {epochs} epochs of {data.train.num_batches}"
+    )
     _write_config(args, experiment, epochs)
 
     # After `fit`, the model has the averaged weights.
@@ -190,7 +212,9 @@ def run(args, experiment, epochs):
         x = x, np.full_like(labels, model.null_condition)
     _plot_loss(resume.history, args.output / "loss.png")
     first = keras.tree.map_structure(lambda part: part[:1000], x)
-    profile = model.loss_by_time(first, batch_size=data.train.batch_size, seed=0, verbose=0)
+    profile = model.loss_by_time(
+        first, batch_size=data.train.batch_size, seed=0, verbose=0
+    )
     _plot_loss_by_time(profile, experiment, args.output / "loss_by_time.png")
     _report(args, experiment, x, labels)
     if experiment.judge is not None:
@@ -210,7 +234,10 @@ def in_float32(model):
     network = model.network
     own = type(network).from_config({**network.get_config(), "dtype": "float32"})
     own.set_weights(network.get_weights())
-    options = {"condition_dropout": model.condition_dropout, "tokenizer": model.tokenizer}
+    options = {
+        "condition_dropout": model.condition_dropout,
+        "tokenizer": model.tokenizer,
+    }
     if isinstance(model, keras_bfn.AnyOrderNetwork):
         options["states"] = model.states
     copy = type(model)(model.flow, own, **options)
@@ -238,8 +265,8 @@ def _write_config(args, experiment, epochs):
     if path.exists():
         before = json.loads(path.read_text())
         changed = [name for name in config if config[name] != before.get(name)]
-        # The paper's learning rate is constant, so a run may have more epochs. Other recipes end
-        # at a rate of 0.
+        # The paper's learning rate is constant, so a run may have more epochs. Other
+        # recipes end at a rate of 0.
         if set(changed) - {"epochs"}:
             raise SystemExit(
                 f"--output: {args.output} contains a run with another {', '.join(changed)}; "
@@ -251,14 +278,18 @@ def _write_config(args, experiment, epochs):
 def _report(args, experiment, x, labels):
     """Prints the code length of test examples by number of steps, and writes it to results.json."""
     num = len(x if labels is None else labels)
-    print(f"\nCode length of {num} test examples in {experiment.unit} ({experiment.data_name}):")
+    print(
+        f"\nCode length of {num} test examples in {experiment.unit} ({experiment.data_name}):"
+    )
     print(f"{'steps':<13}{'here':>8}{'+-':>10}{'paper':>9}")
     cases = [("continuous" if n is None else str(n), x, n, {}) for n in STEPS]
     if labels is not None:  # in continuous time, too
         cases.append(("given class", (x[0], labels), None, {}))
     if isinstance(experiment.model, keras_bfn.AnyOrderNetwork):
         orders = ("left_to_right", "random")
-        cases += [(order.replace("_", " "), x, None, {"order": order}) for order in orders]
+        cases += [
+            (order.replace("_", " "), x, None, {"order": order}) for order in orders
+        ]
     results, batch_size = {}, experiment.data.train.batch_size
     for name, examples, num_steps, options in cases:
         nats = experiment.model.code_length(
@@ -272,7 +303,9 @@ def _report(args, experiment, x, labels):
         )
         values = experiment.per_nat * (nats["transmission"] + nats["reconstruction"])
         error = values.std() / math.sqrt(len(values))
-        paper = experiment.paper.get(None if name == "continuous" else num_steps or name, "")
+        paper = experiment.paper.get(
+            None if name == "continuous" else num_steps or name, ""
+        )
         results[name] = {"mean": float(values.mean()), "standard_error": float(error)}
         line = f"{name:<13}{values.mean():>8.3f}{error:>10.3f}{paper:>9}"
         print(line.rstrip(), flush=True)
@@ -295,6 +328,8 @@ def _plot_loss(history, path):
 def _plot_loss_by_time(profile, experiment, path):
     figure = Figure((6, 4), dpi=120, layout="constrained")
     axes = figure.subplots()
-    axes.bar(profile["t"], experiment.per_nat * profile["loss"], width=1 / len(profile["t"]))
+    axes.bar(
+        profile["t"], experiment.per_nat * profile["loss"], width=1 / len(profile["t"])
+    )
     axes.set(xlabel="t", ylabel=f"{experiment.unit}, per unit of time", xlim=(0, 1))
     figure.savefig(path)

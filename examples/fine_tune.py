@@ -3,10 +3,11 @@
     KERAS_BACKEND=torch python examples/fine_tune.py text --data novel.txt
     KERAS_BACKEND=torch python examples/fine_tune.py image --data photographs/
 
-`--data` is a text file; or, for images, a folder with one sub-folder per class (at most ten), or
-`fashion` for Fashion-MNIST. By default, the text is the prose of Python's help, and the images are
-840 letters, A to J, slightly rotated, in the fonts of matplotlib; the script writes them to a
-folder. Prints the cost of held-out data before training and after each of `--marks` epochs.
+`--data` is a text file; or, for images, a folder with one sub-folder per class (at most
+ten), or `fashion` for Fashion-MNIST. By default, the text is the prose of Python's
+help, and the images are 840 letters, A to J, slightly rotated, in the fonts of
+matplotlib; the script writes them to a folder. Prints the cost of held-out data before
+training and after each of `--marks` epochs.
 """
 
 import argparse
@@ -26,20 +27,28 @@ def fine_tune(preset, data, steps, marks, load_weights=True):
     model.compile(keras.optimizers.AdamW(3e-4, clipnorm=1.0))
     before = model.evaluate(data.validation, return_dict=True, verbose=0)
     data.train.steps_per_epoch, data.train.epoch = steps, 0
-    history = model.fit(data.train, epochs=marks, validation_data=data.validation, verbose=0)
+    history = model.fit(
+        data.train, epochs=marks, validation_data=data.validation, verbose=0
+    )
     return [before["nats_per_example"], *history.history["val_nats_per_example"]]
 
 
 def load_data(kind, path):
     if kind == "text":  # windows of the preset's length
-        load = datasets.embedded_text if path is None else lambda **o: datasets.text_file(path, **o)
+        load = (
+            datasets.embedded_text
+            if path is None
+            else lambda **o: datasets.text_file(path, **o)
+        )
         return load(batch_size=16, seq_length=256)
     options = {"batch_size": 64, "form": "binary", "labels": True}
     if path is None:
         path = make_letters(pathlib.Path("letters"))
     if path == "fashion":
         return datasets.fashion_mnist(**options)
-    return datasets.image_folder(path, (28, 28), color_mode="grayscale", held_out=0.1, **options)
+    return datasets.image_folder(
+        path, (28, 28), color_mode="grayscale", held_out=0.1, **options
+    )
 
 
 def make_letters(folder):
@@ -47,16 +56,33 @@ def make_letters(folder):
     import matplotlib
     from PIL import Image, ImageDraw, ImageFont
 
-    families = ("DejaVuSans", "DejaVuSerif", "STIXGeneral", "cmr", "cmti", "cmss", "cmtt", "cmb")
-    fonts = sorted(pathlib.Path(matplotlib.get_data_path(), "fonts", "ttf").glob("*.ttf"))
-    fonts = [f for f in fonts if f.stem.startswith(families) and "Display" not in f.stem]
+    families = (
+        "DejaVuSans",
+        "DejaVuSerif",
+        "STIXGeneral",
+        "cmr",
+        "cmti",
+        "cmss",
+        "cmtt",
+        "cmb",
+    )
+    fonts = sorted(
+        pathlib.Path(matplotlib.get_data_path(), "fonts", "ttf").glob("*.ttf")
+    )
+    fonts = [
+        f for f in fonts if f.stem.startswith(families) and "Display" not in f.stem
+    ]
     rng = np.random.default_rng(0)
     for letter in "ABCDEFGHIJ":
         (folder / letter).mkdir(parents=True, exist_ok=True)
         for font in fonts:
             for i in range(4):
                 large = Image.new("L", (112, 112))
-                write = {"fill": 255, "font": ImageFont.truetype(str(font), 76), "anchor": "mm"}
+                write = {
+                    "fill": 255,
+                    "font": ImageFont.truetype(str(font), 76),
+                    "anchor": "mm",
+                }
                 ImageDraw.Draw(large).text((56, 56), letter, **write)
                 turned = large.rotate(rng.uniform(-15, 15), Image.Resampling.BICUBIC)
                 small = turned.resize((28, 28), Image.Resampling.BOX)
@@ -69,7 +95,9 @@ def main():
     parser.add_argument("kind", choices=("image", "text"))
     parser.add_argument("--data", help="text file, folder of images, or 'fashion'")
     parser.add_argument("--preset", help="default: bfn_mnist or bfn_text")
-    parser.add_argument("--steps", type=int, default=20, help="training steps between evaluations")
+    parser.add_argument(
+        "--steps", type=int, default=20, help="training steps between evaluations"
+    )
     parser.add_argument("--marks", type=int, default=6)
     args = parser.parse_args()
     preset = args.preset or {"image": "bfn_mnist", "text": "bfn_text"}[args.kind]
@@ -79,10 +107,15 @@ def main():
     if args.kind == "text":
         unit, scale = "bits per character", 1 / (256 * math.log(2))
     print(f"{unit} on {keras.backend.backend()}, by training steps:")
-    print(f"{'':<16}" + "".join(f"{args.steps * mark:>8}" for mark in range(args.marks + 1)))
+    print(
+        f"{'':<16}"
+        + "".join(f"{args.steps * mark:>8}" for mark in range(args.marks + 1))
+    )
     for name, load_weights in (("fine-tuned", True), ("from scratch", False)):
         costs = fine_tune(preset, data, args.steps, args.marks, load_weights)
-        print(f"{name:<16}" + "".join(f"{cost:>8.2f}" for cost in scale * np.array(costs)))
+        print(
+            f"{name:<16}" + "".join(f"{cost:>8.2f}" for cost in scale * np.array(costs))
+        )
 
 
 if __name__ == "__main__":

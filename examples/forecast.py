@@ -3,15 +3,16 @@
     KERAS_BACKEND=jax python examples/forecast.py
     KERAS_BACKEND=jax python examples/forecast.py --series hourly.npy --days 7
 
-`--series` is a numpy array of shape `(hours,)` or `(hours, channels)`. By default, the script
-simulates ten years: 15 degrees on average, with a daily cycle of amplitude 8 that peaks in the
-afternoon, and autoregressive noise with coefficient 0.9. Because this process has a known exact
-forecast, the script prints how much of the forecast's mass lies in the 90% bands.
+`--series` is a numpy array of shape `(hours,)` or `(hours, channels)`. By default, the
+script simulates ten years: 15 degrees on average, with a daily cycle of amplitude 8
+that peaks in the afternoon, and autoregressive noise with coefficient 0.9. Because this
+process has a known exact forecast, the script prints how much of the forecast's mass
+lies in the 90% bands.
 
-The model learns windows of two days that start at midnight. A forecast is a completion: the first
-day is known, the second is unknown, and many completions give its distribution. Further days follow
-window by window, each given the day before. (For many series of different lengths and sizes, see
-`keras_bfn.series`.)
+The model learns windows of two days that start at midnight. A forecast is a completion:
+the first day is known, the second is unknown, and many completions give its
+distribution. Further days follow window by window, each given the day before. (For many
+series of different lengths and sizes, see `keras_bfn.series`.)
 """
 
 import argparse
@@ -29,7 +30,10 @@ from keras_bfn.recipes import adamw
 DAY = 24
 DAYS_MADE = 3650
 MEAN, SWING = 15.0, 8.0
-STAYS, NOISE = 0.9, 1.0  # autoregressive coefficient; deviation of the innovations, in degrees
+STAYS, NOISE = (
+    0.9,
+    1.0,
+)  # autoregressive coefficient; deviation of the innovations, in degrees
 BATCH_SIZE = 64
 BAND = 0.9
 
@@ -64,7 +68,9 @@ def exact_nats(windows):
 
 
 def normal_cdf(z):
-    return 0.5 * keras.ops.convert_to_numpy(keras.ops.erfc(-np.asarray(z, "float32") / 2**0.5))
+    return 0.5 * keras.ops.convert_to_numpy(
+        keras.ops.erfc(-np.asarray(z, "float32") / 2**0.5)
+    )
 
 
 def cut(series, num_days):
@@ -107,7 +113,9 @@ def main():
     parser.add_argument("--epochs", type=positive, default=20)
     parser.add_argument("--forecasts", type=positive, default=6)
     parser.add_argument("--days", type=positive, default=1, help="days per forecast")
-    parser.add_argument("--draws", type=positive, default=128, help="completions per forecast")
+    parser.add_argument(
+        "--draws", type=positive, default=128, help="completions per forecast"
+    )
     parser.add_argument("--particles", type=positive, default=4)
     parser.add_argument("--sampler-steps", type=positive, default=100)
     parser.add_argument("--output", type=pathlib.Path, default="forecast")
@@ -121,9 +129,13 @@ def main():
     series = make_series(DAYS_MADE, rng) if is_made else np.load(args.series)
     windows, num_days = cut(series, 2), 1 + args.days
     num_held_out = max(1, len(windows) // 10)
-    num_train = len(windows) - num_held_out - args.days  # no day of a forecast is trained on
+    num_train = (
+        len(windows) - num_held_out - args.days
+    )  # no day of a forecast is trained on
     if num_train < 1:
-        parser.error("--series: must have at least four days, and more than are forecast")
+        parser.error(
+            "--series: must have at least four days, and more than are forecast"
+        )
     held_out = windows[-num_held_out:]
     model = train(windows[:num_train], args.epochs)
 
@@ -154,11 +166,15 @@ def main():
     print(f"held-out values in the 90% bands      {100 * share:.1f}%")
     if is_made:
         mean, std = exact_forecast(past[..., 0], args.days * DAY)
-        mass = normal_cdf((high[..., 0] - mean) / std) - normal_cdf((low[..., 0] - mean) / std)
+        mass = normal_cdf((high[..., 0] - mean) / std) - normal_cdf(
+            (low[..., 0] - mean) / std
+        )
         print(f"true process's mass in the 90% bands  {100 * mass.mean():.1f}%")
 
     path = args.output / "forecast.png"
-    completed = np.concatenate([np.repeat(past[:1], args.draws, axis=0), drawn[0]], axis=1)
+    completed = np.concatenate(
+        [np.repeat(past[:1], args.draws, axis=0), drawn[0]], axis=1
+    )
     known = np.arange(num_days * DAY)[:, None] < DAY
     visualization.plot_forecast(completed, path, known, real=chosen[0])
     print(f"{path}; {time.process_time() - start:.0f} s of processor time")

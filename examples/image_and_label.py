@@ -2,18 +2,21 @@
 
     KERAS_BACKEND=jax python examples/image_and_label.py
 
-Of scikit-learn's 1,797 digits, 1,500 are for training, and 297 are held out. An example has two
-parts: a picture of 64 pixels with 17 ordered levels, and a label, one of ten classes. Each variable
-has its own time, so the model also learns either part given the other. Prints:
+Of scikit-learn's 1,797 digits, 1,500 are for training, and 297 are held out. An example
+has two parts: a picture of 64 pixels with 17 ordered levels, and a label, one of ten
+classes. Each variable has its own time, so the model also learns either part given the
+other. Prints:
 
-- how often a support vector machine, trained on the same 1,500 digits, predicts the label that was
-  generated with a picture, and the label that a picture was generated for;
-- how often the model's label of a held-out picture, the most common of several samples from
-  `generate(given=...)`, is right, and how often the machine's is;
-- the cost of a held-out picture and its label, and that of the picture alone by a model trained for
-  as long on pictures alone.
+- how often a support vector machine, trained on the same 1,500 digits, predicts the
+  label that was generated with a picture, and the label that a picture was generated
+  for;
+- how often the model's label of a held-out picture, the most common of several samples
+  from `generate(given=...)`, is right, and how often the machine's is;
+- the cost of a held-out picture and its label, and that of the picture alone by a model
+  trained for as long on pictures alone.
 
-Writes the model, and pictures below their labels: generated together, and generated given a label.
+Writes the model, and pictures below their labels: generated together, and generated
+given a label.
 """
 
 import argparse
@@ -79,15 +82,16 @@ def train(data, epochs, seed):
         networks={"image": unet},
         times=times,
     )
-    # Pictures are generated given labels, so the label alone is given in half of the examples. In
-    # those of the kind "given", any variables may be.
+    # Pictures are generated given labels, so the label alone is given in half of the
+    # examples. In those of the kind "given", any variables may be.
     if len(data) > 1:
         states = {"together": 1, "label": 2, "given": 1}
         model = keras_bfn.AnyOrderNetwork(flow, network, states=states, seed=seed)
     else:
         model = keras_bfn.BayesianFlowNetwork(flow, network, seed=seed)
     optimizer = adamw(epochs * (NUM_TRAIN // BATCH_SIZE), peak_rate=3e-3)
-    # A label is one variable beside 64, so its nats count five times, to be learnt as fast.
+    # A label is one variable beside 64, so its nats count five times, to be learnt as
+    # fast.
     model.compile(optimizer, loss_weights={"label": 5.0} if "label" in data else None)
     batches = datasets.Batches(
         np.arange(NUM_TRAIN),
@@ -116,8 +120,13 @@ def commonest(draws):
 
 def nats(model, x, repeats):
     """Returns nats per example of all parts together, and of each part."""
-    costs = model.code_length(x, None, repeats, batch_size=297, seed=0, verbose=0)["parts"]
-    parts = {name: sum(values.mean() for values in cost.values()) for name, cost in costs.items()}
+    costs = model.code_length(x, None, repeats, batch_size=297, seed=0, verbose=0)[
+        "parts"
+    ]
+    parts = {
+        name: sum(values.mean() for values in cost.values())
+        for name, cost in costs.items()
+    }
     return sum(parts.values()), parts
 
 
@@ -140,13 +149,19 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=positive, default=150)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--samples", type=positive, default=1000, help="pairs to generate; min. 40")
+    parser.add_argument(
+        "--samples", type=positive, default=1000, help="pairs to generate; min. 40"
+    )
     parser.add_argument("--sampler-steps", type=positive, default=50)
     parser.add_argument(
         "--guidance", type=float, default=5.0, help="guidance scale for given labels"
     )
-    parser.add_argument("--draws", type=positive, default=9, help="labels per held-out picture")
-    parser.add_argument("--repeats", type=positive, default=20, help="evaluations of each image")
+    parser.add_argument(
+        "--draws", type=positive, default=9, help="labels per held-out picture"
+    )
+    parser.add_argument(
+        "--repeats", type=positive, default=20, help="evaluations of each image"
+    )
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("pairs"))
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
@@ -174,13 +189,21 @@ def main():
     options["batch_size"] = num
     drawn = model.generate(num, steps, sampler, given={"label": asked}, **options)
     guided = model.generate(
-        num, steps, sampler, given={"label": asked}, guidance_scale=args.guidance, **options
+        num,
+        steps,
+        sampler,
+        given={"label": asked},
+        guidance_scale=args.guidance,
+        **options,
     )
     print(f"\nPairs of {num} in which a support vector machine reads the same label")
-    print_row("picture and label together", percent(read(pairs["image"]) == pairs["label"]))
+    print_row(
+        "picture and label together", percent(read(pairs["image"]) == pairs["label"])
+    )
     print_row("picture given a label", percent(read(drawn["image"]) == asked))
     print_row(
-        f"the same, guidance scale {args.guidance:g}", percent(read(guided["image"]) == asked)
+        f"the same, guidance scale {args.guidance:g}",
+        percent(read(guided["image"]) == asked),
     )
 
     num = len(labels)
@@ -188,7 +211,9 @@ def main():
     options["batch_size"] = num
     parts = model.generate(len(repeated), steps, given={"image": repeated}, **options)
     found = parts["label"].reshape(args.draws, num)
-    print(f"\nCorrect labels of {num} held-out pictures (mode of {args.draws} samples; one sample)")
+    print(
+        f"\nCorrect labels of {num} held-out pictures (mode of {args.draws} samples; one sample)"
+    )
     print_row("support vector machine", percent(read(images) == labels))
     name = "label given the picture"
     print_row(name, percent(commonest(found) == labels), percent(found == labels))
@@ -205,7 +230,9 @@ def main():
     asked_for = {name: part[:40] for name, part in guided.items()}
     blocks = {"sampled together": first, "sampled given the label, guided": asked_for}
     plot_pairs(args.output / "pairs.png", blocks)
-    print(f"\nWrote model.keras and pairs.png to {args.output}/. {time.monotonic() - start:.0f} s.")
+    print(
+        f"\nWrote model.keras and pairs.png to {args.output}/. {time.monotonic() - start:.0f} s."
+    )
 
 
 if __name__ == "__main__":

@@ -4,16 +4,17 @@
     KERAS_BACKEND=jax python examples/image_folder.py photographs/ --image-size 64 --steps 20000
     KERAS_BACKEND=jax python examples/image_folder.py    # with patches of two photographs
 
-Every PNG, JPEG, GIF and BMP file below the folder is cropped to a square and scaled. The model
-learns three colours of 256 levels each; training pictures are mirrored at random. Sub-folders, if
-there are any, are classes: the model is given the class in 90% of the training examples, and
-generates pictures of each class. A tenth of the pictures is held out.
+Every PNG, JPEG, GIF and BMP file below the folder is cropped to a square and scaled.
+The model learns three colours of 256 levels each; training pictures are mirrored at
+random. Sub-folders, if there are any, are classes: the model is given the class in 90%
+of the training examples, and generates pictures of each class. A tenth of the pictures
+is held out.
 
-Without a folder, the script makes one: 520 patches, 32x32, of scikit-learn's two photographs, a
-temple and a flower.
+Without a folder, the script makes one: 520 patches, 32x32, of scikit-learn's two
+photographs, a temple and a flower.
 
-Prints the cost of a held-out picture in continuous time, in bits per dimension. Writes the model,
-and samples beside training pictures, one row per class.
+Prints the cost of a held-out picture in continuous time, in bits per dimension. Writes
+the model, and samples beside training pictures, one row per class.
 """
 
 import argparse
@@ -38,7 +39,9 @@ def make_folder(path):
     from PIL import Image
     from sklearn.datasets import load_sample_images
 
-    for name, photograph in zip(("temple", "flower"), load_sample_images().images, strict=True):
+    for name, photograph in zip(
+        ("temple", "flower"), load_sample_images().images, strict=True
+    ):
         (path / name).mkdir(parents=True, exist_ok=True)
         height, width, _ = photograph.shape
         for y in range(0, height - 31, 32):
@@ -77,7 +80,11 @@ def everything(batches):
 def bits_per_dimension(model, x, repeats):
     """Returns the mean over pictures and its standard error."""
     nats = model.code_length(x, None, repeats, batch_size=32, seed=0, verbose=0)
-    bits = (nats["transmission"] + nats["reconstruction"]) / math.log(2) / model.num_variables
+    bits = (
+        (nats["transmission"] + nats["reconstruction"])
+        / math.log(2)
+        / model.num_variables
+    )
     return bits.mean(), bits.std() / math.sqrt(len(bits))
 
 
@@ -95,7 +102,12 @@ def draw(model, data, num_classes, args):
     # The content of a picture is settled early, so most steps are spent there.
     sampler = keras_bfn.samplers.SDE2Sampler(start=0.001, spacing="log_beta")
     samples = model.generate(
-        rows * COLUMNS, args.sampler_steps, sampler, seed=args.seed, verbose=0, **options
+        rows * COLUMNS,
+        args.sampler_steps,
+        sampler,
+        seed=args.seed,
+        verbose=0,
+        **options,
     )
     return samples, data.examples[chosen % len(data.examples)]
 
@@ -110,13 +122,25 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("folder", nargs="?", type=pathlib.Path, help="default: create one")
-    parser.add_argument("--image-size", type=multiple, help="default: 32; 16 without a folder")
-    parser.add_argument("--grayscale", action="store_true", help="one channel instead of three")
-    parser.add_argument("--no-flip", action="store_true", help="do not mirror training pictures")
-    parser.add_argument("--steps", type=positive, default=2000, help="training steps; default 2000")
+    parser.add_argument(
+        "folder", nargs="?", type=pathlib.Path, help="default: create one"
+    )
+    parser.add_argument(
+        "--image-size", type=multiple, help="default: 32; 16 without a folder"
+    )
+    parser.add_argument(
+        "--grayscale", action="store_true", help="one channel instead of three"
+    )
+    parser.add_argument(
+        "--no-flip", action="store_true", help="do not mirror training pictures"
+    )
+    parser.add_argument(
+        "--steps", type=positive, default=2000, help="training steps; default 2000"
+    )
     parser.add_argument("--batch-size", type=positive, default=32, help="default 32")
-    parser.add_argument("--width", type=multiple, default=64, help="of the network; default 64")
+    parser.add_argument(
+        "--width", type=multiple, default=64, help="of the network; default 64"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--sampler-steps", type=positive, default=50, help="default 50")
     parser.add_argument(
@@ -125,9 +149,13 @@ def main():
         default=2.0,
         help="of samples with classes; higher: clearer classes, less variety; default 2",
     )
-    parser.add_argument("--repeats", type=positive, default=10, help="evaluations of each picture")
+    parser.add_argument(
+        "--repeats", type=positive, default=10, help="evaluations of each picture"
+    )
     output = pathlib.Path("image_folder")
-    parser.add_argument("--output", type=pathlib.Path, default=output, help=f"default: {output}")
+    parser.add_argument(
+        "--output", type=pathlib.Path, default=output, help=f"default: {output}"
+    )
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
@@ -136,7 +164,9 @@ def main():
     folder, size = args.folder, args.image_size or 32
     if folder is None:
         folder, size = make_folder(args.output / "pictures"), args.image_size or 16
-        print(f"No folder given: created {folder}/ from two photographs of scikit-learn.")
+        print(
+            f"No folder given: created {folder}/ from two photographs of scikit-learn."
+        )
     classes = datasets.image_classes(folder)
     data = datasets.image_folder(
         folder,
@@ -149,10 +179,14 @@ def main():
         seed=args.seed,
     )
     sizes = " + ".join(str(len(part.examples)) for part in data)
-    print(f"{sizes} pictures to train, validate and test; classes: {', '.join(classes) or 'none'}")
+    print(
+        f"{sizes} pictures to train, validate and test; classes: {', '.join(classes) or 'none'}"
+    )
     empty = [name for i, name in enumerate(classes) if i not in data.train.labels]
     if empty:
-        parser.error(f"all pictures of {empty} are held out: these classes need more pictures")
+        parser.error(
+            f"all pictures of {empty} are held out: these classes need more pictures"
+        )
 
     epochs = math.ceil(args.steps / data.train.num_batches)
     steps = epochs * data.train.num_batches
@@ -176,10 +210,14 @@ def main():
     num = len(data.test.examples)
     print(f"\n{bits:.3f} +- {error:.3f} bits per dimension for {num} held-out pictures")
     samples, real = draw(model, data.train, len(classes), args)
-    keras_bfn.visualization.plot_samples(samples, args.output / "samples.png", real, COLUMNS)
+    keras_bfn.visualization.plot_samples(
+        samples, args.output / "samples.png", real, COLUMNS
+    )
     if classes:
         print(f"Rows of samples.png, from the top: {', '.join(classes[:MOST_ROWS])}")
-    print(f"Wrote model.keras and samples.png to {args.output}/. {time.monotonic() - start:.0f} s.")
+    print(
+        f"Wrote model.keras and samples.png to {args.output}/. {time.monotonic() - start:.0f} s."
+    )
 
 
 if __name__ == "__main__":

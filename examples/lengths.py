@@ -2,14 +2,15 @@
 
     KERAS_BACKEND=jax python examples/lengths.py
 
-A word has 5 to 40 letters, in syllables of a consonant and a vowel. It may begin with a vowel, and
-always ends with one. A vowel probably equals the previous vowel, and a consonant probably differs
-from the previous consonant. Words are rows of integers, padded with -1. The flow sends nothing
-about the padding, and the network, which takes a `"mask"`, is given each word's length.
+A word has 5 to 40 letters, in syllables of a consonant and a vowel. It may begin with a
+vowel, and always ends with one. A vowel probably equals the previous vowel, and a
+consonant probably differs from the previous consonant. Words are rows of integers,
+padded with -1. The flow sends nothing about the padding, and the network, which takes a
+`"mask"`, is given each word's length.
 
-Prints the cost of held-out words in continuous time and the grammar's exact entropy given the
-lengths, in bits per letter; generated words with the requested lengths; and how many of them obey
-the grammar.
+Prints the cost of held-out words in continuous time and the grammar's exact entropy
+given the lengths, in bits per letter; generated words with the requested lengths; and
+how many of them obey the grammar.
 """
 
 import argparse
@@ -47,7 +48,8 @@ def make_words(num, rng):
     shares = transitions().cumsum(axis=-1)
     for word, length in zip(words, lengths, strict=True):
         for i in range(length):
-            # The last letter is a vowel, so the length determines the kind of each letter.
+            # The last letter is a vowel, so the length determines the kind of each
+            # letter.
             kind = VOWELS if (length - 1 - i) % 2 == 0 else CONSONANTS
             if i < 2:
                 word[i] = LETTERS.index(rng.choice(list(kind)))
@@ -79,7 +81,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--words", type=int, default=10_000, help="training words")
-    parser.add_argument("--held-out", type=int, default=1000, help="held-out words to score")
+    parser.add_argument(
+        "--held-out", type=int, default=1000, help="held-out words to score"
+    )
     parser.add_argument("--samples", type=int, default=500, help="words to generate")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
@@ -96,7 +100,13 @@ def main():
     model = keras_bfn.BayesianFlowNetwork(flow, network, seed=args.seed)
     model.compile(muon(args.epochs * math.ceil(len(train) / BATCH_SIZE)), num_repeats=4)
     start = time.process_time()
-    model.fit(train, batch_size=BATCH_SIZE, epochs=args.epochs, validation_data=test, verbose=2)
+    model.fit(
+        train,
+        batch_size=BATCH_SIZE,
+        epochs=args.epochs,
+        validation_data=test,
+        verbose=2,
+    )
     print(f"Trained for {time.process_time() - start:.0f} seconds of processor time")
 
     with model.averaged_weights():

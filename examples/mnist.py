@@ -4,12 +4,12 @@
     KERAS_BACKEND=torch python examples/mnist.py --preset small --mixed-precision    # for a CPU
     KERAS_BACKEND=jax python examples/mnist.py --preset tiny --data embedded
 
-`--data` is a directory of TensorFlow Datasets (by default its own), into which MNIST is downloaded
-if it is missing. With `embedded`, the data are scikit-learn's 1,797 digits, 8x8, enlarged, which
-are not MNIST. `--network` selects the network of the presets `small` and `tiny`: `patches`
-(`PatchTransformer`), which is given the class of half of the images and is scored with and without
-it; or `mlp`. `experiment.py` lists the files that a run writes. To resume an interrupted run,
-repeat its command.
+`--data` is a directory of TensorFlow Datasets (by default its own), into which MNIST is
+downloaded if it is missing. With `embedded`, the data are scikit-learn's 1,797 digits,
+8x8, enlarged, which are not MNIST. `--network` selects the network of the presets
+`small` and `tiny`: `patches` (`PatchTransformer`), which is given the class of half of
+the images and is scored with and without it; or `mlp`. `experiment.py` lists the files
+that a run writes. To resume an interrupted run, repeat its command.
 """
 
 import experiment
@@ -21,7 +21,8 @@ from keras_bfn import datasets, flows, networks, recipes
 IMAGE_SHAPE, NUM_CLASSES = (28, 28, 1), 10
 # Nats per image by number of steps; None: continuous time.
 PAPER = {10: 95.21, 25: 84.40, 50: 81.06, 100: 79.46, None: 77.87}
-# For each preset: batch size, epochs by network, and number of training images (None: all).
+# For each preset: batch size, epochs by network, and number of training images (None:
+# all).
 SIZES = {
     "paper": (512, {"patches": 8621, "mlp": 8621}, None),
     "small": (128, {"patches": 28, "mlp": 130}, None),
@@ -31,7 +32,9 @@ SIZES = {
 
 def build_model(preset, network, data, steps, seed):
     if preset == "paper":
-        return keras_bfn.BayesianFlowNetwork.from_preset("bfn_mnist_binary", load_weights=False)
+        return keras_bfn.BayesianFlowNetwork.from_preset(
+            "bfn_mnist_binary", load_weights=False
+        )
     if network == "mlp":
         flow = flows.DiscreteFlow(num_classes=2, beta_1=9.0)
         width = 512 if preset == "small" else 32
@@ -53,13 +56,17 @@ def build_model(preset, network, data, steps, seed):
         coarse_width=96 if preset == "small" else 8,
         conditions=NUM_CLASSES,
     )
-    model = keras_bfn.BayesianFlowNetwork(flow, network, condition_dropout=0.5, seed=seed)
+    model = keras_bfn.BayesianFlowNetwork(
+        flow, network, condition_dropout=0.5, seed=seed
+    )
     model.compile(recipes.muon(steps))
     return model
 
 
 def main():
-    parser = experiment.make_parser(__doc__, "TensorFlow Datasets directory, or 'embedded'")
+    parser = experiment.make_parser(
+        __doc__, "TensorFlow Datasets directory, or 'embedded'"
+    )
     parser.add_argument("--network", choices=("patches", "mlp"), default="patches")
     args = experiment.parse_arguments(parser, "mnist")
     batch_size, epochs, limit = SIZES[args.preset]
@@ -81,12 +88,18 @@ def main():
     def samples(directory, epochs):
         options = {"every": max(1, epochs // 20)}
         if conditional:  # one column per class
-            options |= {"num_samples": 60, "condition": np.arange(60) % 10, "columns": 10}
+            options |= {
+                "num_samples": 60,
+                "condition": np.arange(60) % 10,
+                "columns": 10,
+            }
         return keras_bfn.callbacks.SampleImages(directory, **options)
 
     experiment.run(
         args,
-        experiment.Experiment("mnist", name, data, model, "nats per image", 1.0, paper, samples),
+        experiment.Experiment(
+            "mnist", name, data, model, "nats per image", 1.0, paper, samples
+        ),
         epochs,
     )
 

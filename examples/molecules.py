@@ -3,16 +3,18 @@
     KERAS_BACKEND=jax python examples/molecules.py
     KERAS_BACKEND=jax python examples/molecules.py --data train.csv.gz --seconds 3600 --start CC
 
-By default, the data are 5,000 molecules of the National Cancer Institute, which RDKit includes.
-`--data` is a text file with one SMILES string per line, or a CSV file with a column `SMILES`, such
-as `dataset/data/train.csv.gz` of the package `molsets`. Needs `pip install rdkit`.
+By default, the data are 5,000 molecules of the National Cancer Institute, which RDKit
+includes. `--data` is a text file with one SMILES string per line, or a CSV file with a
+column `SMILES`, such as `dataset/data/train.csv.gz` of the package `molsets`. Needs
+`pip install rdkit`.
 
-One model learns to send the symbols from left to right, and by messages about all symbols at once.
-Prints the cost of held-out molecules in both orders. Then prints, for molecules generated from left
-to right, by messages, and by messages guided by the syntax of brackets and rings: the fraction that
-is valid, the fraction of the valid ones that is distinct, the fraction of these that is not in the
-training data, and the mean number of heavy atoms in the valid ones, because short strings are valid
-easily. `--start` sets the first symbols of all molecules. `molecules.png` shows valid ones.
+One model learns to send the symbols from left to right, and by messages about all
+symbols at once. Prints the cost of held-out molecules in both orders. Then prints, for
+molecules generated from left to right, by messages, and by messages guided by the
+syntax of brackets and rings: the fraction that is valid, the fraction of the valid ones
+that is distinct, the fraction of these that is not in the training data, and the mean
+number of heavy atoms in the valid ones, because short strings are valid easily.
+`--start` sets the first symbols of all molecules. `molecules.png` shows valid ones.
 """
 
 import argparse
@@ -44,7 +46,9 @@ def read_smiles(path):
         if ".csv" in suffixes:
             rows = csv.DictReader(file)
             if "SMILES" not in (rows.fieldnames or ()):
-                raise SystemExit(f"--data must have a column SMILES, not only {rows.fieldnames}")
+                raise SystemExit(
+                    f"--data must have a column SMILES, not only {rows.fieldnames}"
+                )
             smiles = [row["SMILES"].strip() for row in rows if row["SMILES"]]
         else:
             smiles = [line.split()[0] for line in file if line.strip()]
@@ -89,20 +93,26 @@ def syntax_of(symbols, scale=1.0):
         opened = range(MOST_BRACKETS + 1)  # the state of brackets: how many are open
         brackets = {classes["("]: [*opened[1:], -1], classes[")"]: [-1, *opened[:-1]]}
         transitions.insert(0, brackets)
-    rules = [guidance.Automaton(each, [0], symbols.end, scale=scale) for each in transitions]
+    rules = [
+        guidance.Automaton(each, [0], symbols.end, scale=scale) for each in transitions
+    ]
     return functools.reduce(operator.mul, rules) if rules else None
 
 
 def count_atoms(smiles):
     """Returns the mean number of heavy atoms in valid molecules."""
     molecules = [Chem.MolFromSmiles(text) for text in smiles]
-    return float(np.mean([m.GetNumHeavyAtoms() for m in molecules if m is not None] or [0.0]))
+    return float(
+        np.mean([m.GetNumHeavyAtoms() for m in molecules if m is not None] or [0.0])
+    )
 
 
 def judge(texts, learnt):
     """Returns the distinct valid molecules, as RDKit writes them, and the printed figures."""
     molecules = [Chem.MolFromSmiles(text) for text in texts if text]
-    valid = [Chem.MolToSmiles(molecule) for molecule in molecules if molecule is not None]
+    valid = [
+        Chem.MolToSmiles(molecule) for molecule in molecules if molecule is not None
+    ]
     distinct = list(dict.fromkeys(valid))
     new = [smiles for smiles in distinct if smiles not in learnt]
     fractions = (
@@ -110,14 +120,20 @@ def judge(texts, learnt):
         len(distinct) / max(1, len(valid)),
         len(new) / max(1, len(distinct)),
     )
-    return distinct, "".join(f"{x:>9.1%}" for x in fractions) + f"{count_atoms(valid):>8.1f}"
+    return distinct, "".join(
+        f"{x:>9.1%}" for x in fractions
+    ) + f"{count_atoms(valid):>8.1f}"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=pathlib.Path, default=NCI)
-    parser.add_argument("--seconds", type=positive, default=600, help="processor seconds")
-    parser.add_argument("--length", type=positive, default=64, help="maximum number of symbols")
+    parser.add_argument(
+        "--seconds", type=positive, default=600, help="processor seconds"
+    )
+    parser.add_argument(
+        "--length", type=positive, default=64, help="maximum number of symbols"
+    )
     parser.add_argument("--width", type=positive, default=128)
     parser.add_argument("--layers", type=positive, default=4)
     parser.add_argument("--samples", type=positive, default=200)
@@ -136,7 +152,9 @@ def main():
     tokens = np.random.default_rng(0).permutation(tokens)
     num_held_out = max(1, min(1000, len(tokens) // 10))
     train, held_out = tokens[:-num_held_out], tokens[-num_held_out:]
-    print(f"{len(train):,} molecules of {symbols.num_classes} symbols, {num_held_out:,} held out")
+    print(
+        f"{len(train):,} molecules of {symbols.num_classes} symbols, {num_held_out:,} held out"
+    )
 
     model = make_model(symbols, train, args.width, args.layers)
     model.compile(recipes.muon())
@@ -149,9 +167,15 @@ def main():
         callbacks=[budget],
         verbose=0,
     )
-    print(f"{STEPS_PER_EPOCH * len(history.epoch):,} steps in {budget.used:.0f} processor seconds")
+    print(
+        f"{STEPS_PER_EPOCH * len(history.epoch):,} steps in {budget.used:.0f} processor seconds"
+    )
 
-    learnt = {Chem.CanonSmiles(text) for text in symbols.decode(train) if Chem.MolFromSmiles(text)}
+    learnt = {
+        Chem.CanonSmiles(text)
+        for text in symbols.decode(train)
+        if Chem.MolFromSmiles(text)
+    }
     start = np.full((args.samples, args.length), -1, "int32")
     start[:, : len(symbols.encode(args.start))] = symbols.encode(args.start)
     options = {"given": start} if args.start else {}
@@ -169,18 +193,28 @@ def main():
         for order in ("left_to_right", "together"):
             nats = model.code_length(held_out, order=order, seed=0, verbose=0)
             total = (nats["transmission"] + nats["reconstruction"]).mean()
-            print(f"a held-out molecule costs {total:.2f} nats, {order.replace('_', ' ')}")
+            print(
+                f"a held-out molecule costs {total:.2f} nats, {order.replace('_', ' ')}"
+            )
         atoms = count_atoms(symbols.decode(held_out))
-        print(f"\nvalid; distinct of the valid; new of the distinct; atoms ({atoms:.1f} held out)")
+        print(
+            f"\nvalid; distinct of the valid; new of the distinct; atoms ({atoms:.1f} held out)"
+        )
         for name, way in ways.items():
-            texts = model.generate_text(args.samples, **options, **way, seed=0, verbose=0)
+            texts = model.generate_text(
+                args.samples, **options, **way, seed=0, verbose=0
+            )
             distinct, figures = judge(texts, learnt)
             print(f"{name:<18}{figures}", flush=True)
             drawn.extend(distinct[:12])
-            (args.output / f"{name.replace(' ', '_')}.smi").write_text("\n".join(texts) + "\n")
+            (args.output / f"{name.replace(' ', '_')}.smi").write_text(
+                "\n".join(texts) + "\n"
+            )
     if drawn:
         molecules = [Chem.MolFromSmiles(text) for text in drawn]
-        Draw.MolsToGridImage(molecules, molsPerRow=6).save(args.output / "molecules.png")
+        Draw.MolsToGridImage(molecules, molsPerRow=6).save(
+            args.output / "molecules.png"
+        )
 
 
 if __name__ == "__main__":

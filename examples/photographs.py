@@ -3,14 +3,16 @@
     KERAS_BACKEND=torch python examples/photographs.py
     KERAS_BACKEND=torch python examples/photographs.py --seconds 3600 --mixed-precision
 
-The photographs are in the package scikit-image: an astronaut, a cat, a cup of coffee, a rocket, and
-galaxies. All are in the public domain or under CC0. A piece is square, at a random place, mirrored
-at random, and has three colours of 256 levels each. Every photograph is cut in three from left to
-right: three quarters for training, an eighth for validation, an eighth for testing.
+The photographs are in the package scikit-image: an astronaut, a cat, a cup of coffee, a
+rocket, and galaxies. All are in the public domain or under CC0. A piece is square, at a
+random place, mirrored at random, and has three colours of 256 levels each. Every
+photograph is cut in three from left to right: three quarters for training, an eighth
+for validation, an eighth for testing.
 
-Training stops after `--seconds` of processor time. Prints the cost of held-out pieces in continuous
-time, in bits per dimension, with and without the photograph's name, beside that as PNG files.
-Writes the model, and samples beside real pieces, one column per photograph.
+Training stops after `--seconds` of processor time. Prints the cost of held-out pieces
+in continuous time, in bits per dimension, with and without the photograph's name,
+beside that as PNG files. Writes the model, and samples beside real pieces, one column
+per photograph.
 """
 
 import argparse
@@ -45,7 +47,9 @@ def load_photographs(shrink):
     for load in PHOTOGRAPHS.values():
         image = load()
         height, width = (side // shrink for side in image.shape[:2])
-        image = image[: height * shrink, : width * shrink].reshape(height, shrink, width, shrink, 3)
+        image = image[: height * shrink, : width * shrink].reshape(
+            height, shrink, width, shrink, 3
+        )
         photographs.append(np.rint(image.mean((1, 3))).astype("int32"))
     return photographs
 
@@ -53,7 +57,9 @@ def load_photographs(shrink):
 def split(photographs, size, seed):
     """Returns `Splits`: training pieces at random places, and held-out pieces side by side."""
     num = len(photographs)
-    edges = [[int(p.shape[1] * share) for share in (0.75, 0.875, 1.0)] for p in photographs]
+    edges = [
+        [int(p.shape[1] * share) for share in (0.75, 0.875, 1.0)] for p in photographs
+    ]
     labels = np.tile(np.arange(num), BATCH_SIZE).astype("int32")
 
     def draw(chosen, rng):
@@ -70,11 +76,17 @@ def split(photographs, size, seed):
             (photographs[label][y : y + size, x : x + size], label)
             for label in range(num)
             for y in range(0, photographs[label].shape[0] - size + 1, size)
-            for x in range(edges[label][number], edges[label][number + 1] - size + 1, size)
+            for x in range(
+                edges[label][number], edges[label][number + 1] - size + 1, size
+            )
         ]
         images, labels = (np.stack(column) for column in zip(*pieces, strict=True))
         return datasets.Batches(
-            images, lambda rows, rng: rows, BATCH_SIZE, labels.astype("int32"), training=False
+            images,
+            lambda rows, rng: rows,
+            BATCH_SIZE,
+            labels.astype("int32"),
+            training=False,
         )
 
     train = datasets.Batches(
@@ -95,7 +107,9 @@ def build_model(size, width, seed):
         coarse_width=3 * width // 2,
         conditions=len(PHOTOGRAPHS),
     )
-    model = keras_bfn.BayesianFlowNetwork(flow, network, condition_dropout=0.2, seed=seed)
+    model = keras_bfn.BayesianFlowNetwork(
+        flow, network, condition_dropout=0.2, seed=seed
+    )
     model.compile(recipes.muon())
     return model
 
@@ -114,17 +128,33 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--size", type=multiple, default=16, help="of pieces; default 16 pixels")
-    parser.add_argument("--shrink", type=positive, default=2, help="photographs by; default 2")
-    parser.add_argument("--seconds", type=float, default=600.0, help="processor time; default 600")
-    parser.add_argument("--width", type=multiple, default=64, help="of the network; default 64")
-    parser.add_argument("--mixed-precision", action="store_true", help="train in bfloat16")
-    parser.add_argument("--repeats", type=positive, default=10, help="evaluations of each piece")
+    parser.add_argument(
+        "--size", type=multiple, default=16, help="of pieces; default 16 pixels"
+    )
+    parser.add_argument(
+        "--shrink", type=positive, default=2, help="photographs by; default 2"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=600.0, help="processor time; default 600"
+    )
+    parser.add_argument(
+        "--width", type=multiple, default=64, help="of the network; default 64"
+    )
+    parser.add_argument(
+        "--mixed-precision", action="store_true", help="train in bfloat16"
+    )
+    parser.add_argument(
+        "--repeats", type=positive, default=10, help="evaluations of each piece"
+    )
     parser.add_argument("--sampler-steps", type=positive, default=50, help="default 50")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--save-preset", type=pathlib.Path, help="preset folder to write")
+    parser.add_argument(
+        "--save-preset", type=pathlib.Path, help="preset folder to write"
+    )
     output = pathlib.Path("photographs")
-    parser.add_argument("--output", type=pathlib.Path, default=output, help=f"default: {output}")
+    parser.add_argument(
+        "--output", type=pathlib.Path, default=output, help=f"default: {output}"
+    )
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(args.seed)
@@ -133,13 +163,19 @@ def main():
 
     data = split(load_photographs(args.shrink), args.size, args.seed)
     model = build_model(args.size, args.width, args.seed)
-    print(f"{model.network.count_params():,} weights on {keras.backend.backend()}", flush=True)
+    print(
+        f"{model.network.count_params():,} weights on {keras.backend.backend()}",
+        flush=True,
+    )
     model.fit(
         data.train,
         epochs=10**6,
         validation_data=data.validation,
         validation_freq=20,
-        callbacks=[callbacks.TimeBudget(args.seconds, clock="processor"), OneLinePerEpochs(20)],
+        callbacks=[
+            callbacks.TimeBudget(args.seconds, clock="processor"),
+            OneLinePerEpochs(20),
+        ],
         verbose=0,
     )
     model = in_float32(model)
@@ -153,7 +189,9 @@ def main():
         ("not given", np.full_like(labels, model.null_condition)),
     ):
         bits, error = bits_per_dimension(model, (images, condition), args.repeats)
-        print(f"{bits:.3f} +- {error:.3f} bits per dimension of {len(images)} pieces, {name}")
+        print(
+            f"{bits:.3f} +- {error:.3f} bits per dimension of {len(images)} pieces, {name}"
+        )
     print(f"{png_bits(images):.3f} bits per dimension of these pieces as PNG files")
     condition = np.tile(np.arange(len(PHOTOGRAPHS), dtype="int32"), ROWS)
     sampler = keras_bfn.samplers.SDE2Sampler(start=0.001, spacing="log_beta")
@@ -163,7 +201,9 @@ def main():
     keras_bfn.visualization.plot_samples(
         samples, args.output / "samples.png", real, len(PHOTOGRAPHS)
     )
-    print(f"Columns of samples.png: {', '.join(PHOTOGRAPHS)}. Wrote it to {args.output}/.")
+    print(
+        f"Columns of samples.png: {', '.join(PHOTOGRAPHS)}. Wrote it to {args.output}/."
+    )
 
 
 if __name__ == "__main__":

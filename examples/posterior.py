@@ -3,21 +3,24 @@
     KERAS_BACKEND=jax python examples/posterior.py
     KERAS_BACKEND=jax python examples/posterior.py --data simulations.npz
 
-One model learns the joint distribution of parameters and observations, and samples the posterior
-of an observation. By default the simulator is "two moons", whose posterior is two thin crescents.
-Its exact posterior is known. The command prints the accuracy of a classifier that separates samples
-of the model from exact ones (0.5 is perfect), and the log-density of the true parameters by both.
+One model learns the joint distribution of parameters and observations, and samples the
+posterior of an observation. By default the simulator is "two moons", whose posterior is
+two thin crescents. Its exact posterior is known. The command prints the accuracy of a
+classifier that separates samples of the model from exact ones (0.5 is perfect), and the
+log-density of the true parameters by both.
 
-A file of your own holds float arrays `parameters`, `(num, ...)`, and `observation`, `(num, ...)`.
-It may also hold `low` and `high`, the bounds of the prior, and `observed`, a batch of observations
-whose posteriors are sampled. Samples are written to `posterior.npy`.
+A file of your own holds float arrays `parameters`, `(num, ...)`, and `observation`,
+`(num, ...)`. It may also hold `low` and `high`, the bounds of the prior, and
+`observed`, a batch of observations whose posteriors are sampled. Samples are written to
+`posterior.npy`.
 
-The model is checked by simulation-based calibration on held-out simulations: the ranks of the true
-parameters among posterior samples must be uniform, and the central 90% intervals must cover 90% of
-them. `calibration.png` shows the ranks, and the band of 99% of the bars for uniform ranks.
+The model is checked by simulation-based calibration on held-out simulations: the ranks
+of the true parameters among posterior samples must be uniform, and the central 90%
+intervals must cover 90% of them. `calibration.png` shows the ranks, and the band of 99%
+of the bars for uniform ranks.
 
-Reference: Talts, Betancourt, Simpson, Vehtari and Gelman, "Validating Bayesian inference algorithms
-with simulation-based calibration" (2018).
+Reference: Talts, Betancourt, Simpson, Vehtari and Gelman, "Validating Bayesian
+inference algorithms with simulation-based calibration" (2018).
 """
 
 import argparse
@@ -50,14 +53,21 @@ class TwoMoons:
     def crescent(self, num):
         angle = self.rng.uniform(-np.pi / 2, np.pi / 2, num)
         radius = self.rng.normal(RADIUS, SPREAD, num)
-        return np.column_stack([radius * np.cos(angle) + OFFSET, radius * np.sin(angle)])
+        return np.column_stack(
+            [radius * np.cos(angle) + OFFSET, radius * np.sin(angle)]
+        )
 
     def simulate(self, num):
         parameters = self.rng.uniform(-1, 1, (num, 2))
         across, along = parameters.sum(axis=1), parameters[:, 1] - parameters[:, 0]
         shift = np.column_stack([-np.abs(across), along]) / np.sqrt(2)
         observation = self.crescent(num) + shift
-        return {"parameters": parameters, "observation": observation, "low": -1.0, "high": 1.0}
+        return {
+            "parameters": parameters,
+            "observation": observation,
+            "low": -1.0,
+            "high": 1.0,
+        }
 
     def exact_posterior(self, observed, num):
         """Exact draws, and the logarithm of the integral of the likelihood over the prior's box.
@@ -77,8 +87,12 @@ class TwoMoons:
         point = observed + np.column_stack([np.abs(across), -along]) / np.sqrt(2)
         radius = np.hypot(point[:, 0] - OFFSET, point[:, 1])
         deviation = (radius - RADIUS) / SPREAD
-        density = -0.5 * deviation**2 - np.log(SPREAD * np.sqrt(2 * np.pi) * np.pi * radius)
-        return density - np.array([self.exact_posterior(row, 1000)[1] for row in observed])
+        density = -0.5 * deviation**2 - np.log(
+            SPREAD * np.sqrt(2 * np.pi) * np.pi * radius
+        )
+        return density - np.array(
+            [self.exact_posterior(row, 1000)[1] for row in observed]
+        )
 
 
 def c2st(exact, drawn):
@@ -97,7 +111,12 @@ def train(simulations, bounds, steps, seed):
     model = simulation.make_model(simulations, bounds, seed=seed)
     model.compile(adamw(steps, PEAK_RATE))
     num = len(simulations["parameters"])
-    model.fit(simulations, batch_size=BATCH_SIZE, epochs=-(-steps * BATCH_SIZE // num), verbose=0)
+    model.fit(
+        simulations,
+        batch_size=BATCH_SIZE,
+        epochs=-(-steps * BATCH_SIZE // num),
+        verbose=0,
+    )
     return model
 
 
@@ -123,7 +142,9 @@ def plot_ranks(path, ranks):
 def plot_draws(path, exact, drawn):
     figure = Figure((3 * len(exact), 6), layout="constrained")
     rows = {"exact": exact, "drawn": drawn}
-    for axes, (name, draws) in zip(figure.subplots(2, len(exact)), rows.items(), strict=True):
+    for axes, (name, draws) in zip(
+        figure.subplots(2, len(exact)), rows.items(), strict=True
+    ):
         for ax, points in zip(axes, draws, strict=True):
             ax.plot(*points.T, ",", alpha=0.5)
             ax.set(title=name, xlim=(-1, 1), ylim=(-1, 1), aspect="equal")
@@ -133,20 +154,34 @@ def plot_draws(path, exact, drawn):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", help=".npz file; default: simulate two moons")
-    parser.add_argument("--simulations", type=positive, default=10_000, help="of the two moons")
+    parser.add_argument(
+        "--simulations", type=positive, default=10_000, help="of the two moons"
+    )
     parser.add_argument("--steps", type=positive, default=12_000)
-    parser.add_argument("--checks", type=positive, default=500, help="held-out simulations")
-    parser.add_argument("--draws", type=positive, default=3000, help="samples per observation")
+    parser.add_argument(
+        "--checks", type=positive, default=500, help="held-out simulations"
+    )
+    parser.add_argument(
+        "--draws", type=positive, default=3000, help="samples per observation"
+    )
     parser.add_argument("--sampler-steps", type=positive, default=50)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("posterior"))
+    parser.add_argument(
+        "--output", type=pathlib.Path, default=pathlib.Path("posterior")
+    )
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
     start = time.process_time()
 
     moons = None if args.data else TwoMoons(args.seed)
-    data = np.load(args.data) if args.data else moons.simulate(args.simulations + args.checks)
-    parts = {name: data[name].astype("float32") for name in ("parameters", "observation")}
+    data = (
+        np.load(args.data)
+        if args.data
+        else moons.simulate(args.simulations + args.checks)
+    )
+    parts = {
+        name: data[name].astype("float32") for name in ("parameters", "observation")
+    }
     num = min(map(len, parts.values()))
     if args.checks >= num:
         parser.error(f"--checks: must be less than the number of simulations, {num}")
@@ -155,7 +190,9 @@ def main():
     bounds = {"parameters": (data["low"], data["high"])} if "low" in data else None
     model = train(simulations, bounds, args.steps, args.seed)
     model.save(args.output / "model.keras")
-    print(f"trained in {time.process_time() - start:.0f} s of processor time", flush=True)
+    print(
+        f"trained in {time.process_time() - start:.0f} s of processor time", flush=True
+    )
 
     ranks = find_ranks(model, held_out, args.sampler_steps)
     plot_ranks(args.output / "calibration.png", ranks)
@@ -164,22 +201,30 @@ def main():
     covered = ", ".join(f"{share:.1%}" for share in inside)
     print(f"coverage of the central {BAND:.0%} intervals: {covered}")
     nats = model.log_likelihood(held_out, known=["observation"], seed=0).mean()
-    print(f"log density of the true parameters, lower bound of the model: {nats:.2f} nats")
+    print(
+        f"log density of the true parameters, lower bound of the model: {nats:.2f} nats"
+    )
 
     if moons:
-        exact = moons.exact_log_prob(held_out["parameters"], held_out["observation"]).mean()
+        exact = moons.exact_log_prob(
+            held_out["parameters"], held_out["observation"]
+        ).mean()
         print(f"log density under the exact posterior: {exact:.2f} nats")
         observed = held_out["observation"][:4]
         exact = [moons.exact_posterior(row, args.draws)[0] for row in observed]
     else:
-        observed = data["observed"] if "observed" in data else held_out["observation"][:1]
+        observed = (
+            data["observed"] if "observed" in data else held_out["observation"][:1]
+        )
     given = {"observation": observed}
     drawn = model.sample(args.draws, given, args.sampler_steps, seed=0)["parameters"]
     np.save(args.output / "posterior.npy", drawn)
     if moons:
         scores = [c2st(*draws) for draws in zip(exact, drawn, strict=True)]
         told = " ".join(f"{score:.3f}" for score in scores)
-        print(f"classifier two-sample tests, four observations: {told}, mean {np.mean(scores):.3f}")
+        print(
+            f"classifier two-sample tests, four observations: {told}, mean {np.mean(scores):.3f}"
+        )
         plot_draws(args.output / "draws.png", exact, drawn)
     print(f"{args.output}/; {time.process_time() - start:.0f} s of processor time")
 

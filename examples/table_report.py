@@ -41,7 +41,9 @@ def write_report(path, title, facts, scores, real, drawn, held_out):
         "Correlations": describe_associations(list(real.columns), of_real, of_drawn),
         "Generated rows": to_table(drawn.head(10), index=False),
     }
-    body = "".join(f"<h2>{name}</h2>{text}" if name else text for name, text in sections.items())
+    body = "".join(
+        f"<h2>{name}</h2>{text}" if name else text for name, text in sections.items()
+    )
     title = html.escape(title)
     path.write_text(
         f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
@@ -72,9 +74,16 @@ def card(title, text):
 
 def is_number(series):
     """Returns whether a column gets an axis: numbers or dates with more than a few values."""
-    kinds = (pandas.api.types.is_numeric_dtype, pandas.api.types.is_datetime64_any_dtype)
+    kinds = (
+        pandas.api.types.is_numeric_dtype,
+        pandas.api.types.is_datetime64_any_dtype,
+    )
     is_bool = pandas.api.types.is_bool_dtype(series)
-    return not is_bool and any(kind(series) for kind in kinds) and series.nunique() > FEW_VALUES
+    return (
+        not is_bool
+        and any(kind(series) for kind in kinds)
+        and series.nunique() > FEW_VALUES
+    )
 
 
 def to_floats(series):
@@ -100,8 +109,8 @@ def classes_of(series, most):
 def as_numbers(df, real, most=MOST_CLASSES):
     """Returns each column as floats, or, for classes, as indices into the real column's classes.
 
-    Classes beyond the `most` most common ones share one index. Indices have a nullable integer
-    dtype, which distinguishes them from numbers.
+    Classes beyond the `most` most common ones share one index. Indices have a nullable
+    integer dtype, which distinguishes them from numbers.
     """
     columns = {}
     for name in real.columns:
@@ -119,9 +128,9 @@ def as_numbers(df, real, most=MOST_CLASSES):
 def associations(df):
     """Returns the associations of all pairs of columns, in [-1, 1], a float array `(num, num)`.
 
-    For two numbers, this is their correlation. For a number and a class, it is the correlation
-    ratio, the root of the fraction of variance that classes explain. For two classes, it is
-    Cramer's V.
+    For two numbers, this is their correlation. For a number and a class, it is the
+    correlation ratio, the root of the fraction of variance that classes explain. For
+    two classes, it is Cramer's V.
     """
     num = len(df.columns)
     found = np.eye(num)
@@ -146,14 +155,16 @@ def _basis(series):
     x = series.to_numpy("float64")
     centred, ones = x - x.mean(), np.full(len(x), len(x) ** -0.5)
     length = np.sqrt(np.square(centred).sum())
-    return np.stack([ones, centred / length], axis=1) if length > 1e-9 else ones[:, None]
+    return (
+        np.stack([ones, centred / length], axis=1) if length > 1e-9 else ones[:, None]
+    )
 
 
 def distances(real, drawn, held_out):
     """Returns the distances of generated and of held-out rows to their nearest training row.
 
-    Numbers are in standard deviations. Different classes are at distance 1. Missing numbers are at
-    the mean.
+    Numbers are in standard deviations. Different classes are at distance 1. Missing
+    numbers are at the mean.
     """
     most = max(real[name].nunique() for name in real.columns)
     frames = [as_numbers(frame, real, most) for frame in (real, drawn, held_out)]
@@ -162,10 +173,15 @@ def distances(real, drawn, held_out):
         columns = [frame[name] for frame in frames]
         if str(columns[0].dtype) == "Int64":
             ranks = np.append(columns[0].dropna().unique(), most).astype(float)
-            found = [(c.to_numpy(float, na_value=-1.0)[:, None] == ranks) / 2**0.5 for c in columns]
+            found = [
+                (c.to_numpy(float, na_value=-1.0)[:, None] == ranks) / 2**0.5
+                for c in columns
+            ]
         else:
             mean, std = columns[0].mean(), columns[0].std()
-            found = [((c - mean) / std).fillna(0.0).to_numpy()[:, None] for c in columns]
+            found = [
+                ((c - mean) / std).fillna(0.0).to_numpy()[:, None] for c in columns
+            ]
         for block, values in zip(blocks, found, strict=True):
             block.append(values)
     learnt, *others = (np.concatenate(block, axis=1) for block in blocks)
@@ -209,7 +225,10 @@ def describe_columns(real, drawn):
             number = shower(np.ptp(floats[0].dropna()))
             show = _show_date if is_date else number
             text = histogram(*floats, show)
-            for what, told in (("mean", (np.mean, show)), ("deviation", (np.std, number))):
+            for what, told in (
+                ("mean", (np.mean, show)),
+                ("deviation", (np.std, number)),
+            ):
                 found = [told[1](told[0](x)) for x in floats]
                 text += f"<small>{what} {found[0]}, generated {found[1]}</small>"
         missing = real[name].isna().mean()
@@ -245,7 +264,8 @@ def histogram(real, drawn, show, span=None, num_bins=30):
     paths = []
     for name, shape in zip(("real", "drawn"), shapes, strict=True):
         steps = "".join(
-            f"V{100 - 96 * y / top:.1f}H{300 * (i + 1) / num_bins:.1f}" for i, y in enumerate(shape)
+            f"V{100 - 96 * y / top:.1f}H{300 * (i + 1) / num_bins:.1f}"
+            for i, y in enumerate(shape)
         )
         paths.append(f'<path class="{name}" d="M0 100{steps}V100"/>')
     return (
@@ -278,7 +298,8 @@ def describe_pairs(real, drawn, of_real):
     """Returns scatter plots of the most associated pairs of columns, real and generated."""
     names = list(real.columns)
     pairs = sorted(
-        itertools.combinations(range(len(names)), 2), key=lambda pair: -abs(of_real[pair])
+        itertools.combinations(range(len(names)), 2),
+        key=lambda pair: -abs(of_real[pair]),
     )
     cards = []
     for pair in pairs[:NUM_PAIRS]:
@@ -286,7 +307,9 @@ def describe_pairs(real, drawn, of_real):
         dots = []
         for i, (name, df) in enumerate((("real", real), ("drawn", drawn))):
             left = 155 * i
-            dots.append(f'<rect class="frame" x="{left + 1}" y="1" width="143" height="143"/>')
+            dots.append(
+                f'<rect class="frame" x="{left + 1}" y="1" width="143" height="143"/>'
+            )
             dots.append(_dots(name, df[[x, y]], real[[x, y]], left))
         text = f'<svg viewBox="0 0 300 145">{"".join(dots)}</svg>'
         text += f"<small>correlation {of_real[pair]:.2f}</small>"

@@ -3,20 +3,21 @@
     KERAS_BACKEND=jax python examples/text.py novel.txt
     KERAS_BACKEND=jax python examples/text.py novel.txt --seconds 3600 --prompt "Call me"
 
-`FILE` is a text in UTF-8; without it, the text is the prose of Python's help. Characters stay as
-they are: each is a token or, in a text with more than 128 different characters, each byte is one.
-The last 5% of the text are for testing, the 5% before them for validation.
+`FILE` is a text in UTF-8; without it, the text is the prose of Python's help.
+Characters stay as they are: each is a token or, in a text with more than 128 different
+characters, each byte is one. The last 5% of the text are for testing, the 5% before
+them for validation.
 
-Most training windows are sent from left to right, each token given those before it, and a few
-together or in random order (see guides/in_any_order.py). During training, a line every ten seconds
-has the cost of the validation part with averaged weights. The weights with the lowest cost are
-kept: a short text is overfitted before the time is up.
+Most training windows are sent from left to right, each token given those before it, and
+a few together or in random order (see guides/in_any_order.py). During training, a line
+every ten seconds has the cost of the validation part with averaged weights. The weights
+with the lowest cost are kept: a short text is overfitted before the time is up.
 
-Prints the cost of the test part, beside that of the whole file compressed by bzip2 or lzma. Then
-prints samples, a continuation of `--prompt`, and the fraction of words that occur in the training
-part, in samples and in the test part. Writes `text/samples.txt` and `text/model.keras`. To generate
-more, load the model, and call `generate_text(4, length=400, order="left_to_right")`: in other
-orders, it has had little training.
+Prints the cost of the test part, beside that of the whole file compressed by bzip2 or
+lzma. Then prints samples, a continuation of `--prompt`, and the fraction of words that
+occur in the training part, in samples and in the test part. Writes `text/samples.txt`
+and `text/model.keras`. To generate more, load the model, and call `generate_text(4,
+length=400, order="left_to_right")`: in other orders, it has had little training.
 """
 
 import argparse
@@ -66,7 +67,9 @@ def make_model(tokenizer, tokens, length, width, num_layers):
         times="variables",
         causal=True,
     )
-    return keras_bfn.AnyOrderNetwork(flow, network, states=STATES, tokenizer=tokenizer, seed=0)
+    return keras_bfn.AnyOrderNetwork(
+        flow, network, states=STATES, tokenizer=tokenizer, seed=0
+    )
 
 
 class BitsPerCharacter:
@@ -91,7 +94,10 @@ class Progress(keras.callbacks.Callback):
         self.printed = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
-        if time.perf_counter() - self.printed < SECONDS_PER_LINE and not self.model.stop_training:
+        if (
+            time.perf_counter() - self.printed < SECONDS_PER_LINE
+            and not self.model.stop_training
+        ):
             return
         with self.model.averaged_weights():
             bits = self.cost(self.model)
@@ -99,7 +105,10 @@ class Progress(keras.callbacks.Callback):
                 self.lowest, self.weights = bits, self.model.get_weights()
         steps = STEPS_PER_EPOCH * (epoch + 1)
         used, seconds = self.budget.used, self.budget.seconds
-        print(f"{used:5.0f} of {seconds:.0f} s, {steps:,} steps: {bits:.3f} bits", flush=True)
+        print(
+            f"{used:5.0f} of {seconds:.0f} s, {steps:,} steps: {bits:.3f} bits",
+            flush=True,
+        )
         self.printed = time.perf_counter()
 
 
@@ -114,12 +123,21 @@ def main():
         "--width": (positive, 128, "of the network"),
         "--layers": (positive, 4, "of the network"),
         "--samples": (positive, 32, "number of samples"),
-        "--prompt": (str, argparse.SUPPRESS, "by default, the first characters of the test part"),
+        "--prompt": (
+            str,
+            argparse.SUPPRESS,
+            "by default, the first characters of the test part",
+        ),
         "--output": (pathlib.Path, "text", "folder to write"),
     }
     text_help = "text file, or 'embedded', the prose of Python's help"
     parser.add_argument(
-        "file", metavar="FILE", nargs="?", type=pathlib.Path, default=EMBEDDED, help=text_help
+        "file",
+        metavar="FILE",
+        nargs="?",
+        type=pathlib.Path,
+        default=EMBEDDED,
+        help=text_help,
     )
     for name, (kind, default, meaning) in arguments.items():
         parser.add_argument(name, type=kind, default=default, help=meaning)
@@ -142,10 +160,14 @@ def main():
         f"{len(text):,} characters, as {tokenizer.num_classes} tokens; {len(train):,} to train on"
     )
 
-    model = make_model(tokenizer, data.train.tokens, args.length, args.width, args.layers)
+    model = make_model(
+        tokenizer, data.train.tokens, args.length, args.width, args.layers
+    )
     model.compile(recipes.muon(ema_momentum=0.98))
     budget = callbacks.TimeBudget(args.seconds, clock="processor")
-    progress = Progress(budget, BitsPerCharacter(data.validation, NUM_VALIDATION, tokenizer))
+    progress = Progress(
+        budget, BitsPerCharacter(data.validation, NUM_VALIDATION, tokenizer)
+    )
     print("Compiling. Then the cost of a character in validation:", flush=True)
     model.fit(data.train, epochs=10**6, callbacks=[budget, progress], verbose=0)
     model.set_weights(progress.weights)
@@ -157,19 +179,29 @@ def main():
         name: 8 * len(compress(encoded)) / len(text)
         for name, compress in (("bzip2", bz2.compress), ("lzma", lzma.compress))
     }
-    print(f"\nBits per character, of {len(cost.windows)} test windows, or of the whole file:")
+    print(
+        f"\nBits per character, of {len(cost.windows)} test windows, or of the whole file:"
+    )
     print(f"{'model':<14}{cost(model):.3f}")
-    print(f"{min(compressed, key=compressed.get):<14}{min(compressed.values()):.3f}", flush=True)
+    print(
+        f"{min(compressed, key=compressed.get):<14}{min(compressed.values()):.3f}",
+        flush=True,
+    )
 
     options = {"order": "left_to_right", "verbose": 0}
     length = 3 * args.length
     samples = model.generate_text(args.samples, length=length, seed=0, **options)
-    (args.output / "samples.txt").write_text("\n\n---\n\n".join(samples), encoding="utf-8")
+    (args.output / "samples.txt").write_text(
+        "\n\n---\n\n".join(samples), encoding="utf-8"
+    )
     length += len(tokenizer.encode(prompt))
     continued = model.continue_text(prompt, length=length, seed=1, **options)
     print("\nSamples:", *samples[:3], "\nContinued:", *continued, sep="\n")
     print()
-    for name, texts in (("samples", samples), ("test part", tokenizer.decode(cost.windows))):
+    for name, texts in (
+        ("samples", samples),
+        ("test part", tokenizer.decode(cost.windows)),
+    ):
         known = metrics.spelling_rate(texts, train)
         print(f"{known:.1%} of the words of the {name} occur in the training part")
 

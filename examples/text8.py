@@ -5,17 +5,19 @@
     KERAS_BACKEND=jax python examples/text8.py --preset small --data novel.txt --any-order
     KERAS_BACKEND=jax python examples/text8.py --preset tiny --data embedded
 
-`--data` is a text file, or `embedded`, the prose of Python's help. By default, text8 is downloaded.
-Other texts are cleaned like text8: a to z, and everything else a space. `experiment.py` lists the
-files that a run writes. To resume an interrupted run, repeat its command.
+`--data` is a text file, or `embedded`, the prose of Python's help. By default, text8 is
+downloaded. Other texts are cleaned like text8: a to z, and everything else a space.
+`experiment.py` lists the files that a run writes. To resume an interrupted run, repeat
+its command.
 
-With `--any-order`, the letters of most training windows are sent by messages about all of them at
-once, as in the paper, and those of the others from left to right, in random order, or given some of
-them. Then samples are written from left to right.
+With `--any-order`, the letters of most training windows are sent by messages about all
+of them at once, as in the paper, and those of the others from left to right, in random
+order, or given some of them. Then samples are written from left to right.
 
-At the end, the prior is scored on its own, and samples are compared with as much test text, by two
-measures relative to the validation text: the fraction of their whole words that occur in it, and
-the bits per character under a Markov chain of order 3 (4-grams) fitted to it.
+At the end, the prior is scored on its own, and samples are compared with as much test
+text, by two measures relative to the validation text: the fraction of their whole words
+that occur in it, and the bits per character under a Markov chain of order 3 (4-grams)
+fitted to it.
 """
 
 import math
@@ -40,7 +42,9 @@ STATES = {"together": 2.0, "left_to_right": 1.0, "random": 0.4, "given": 0.3}
 
 def build_model(preset, order, any_order, data, seq_length, steps, seed):
     if preset == "paper":
-        return keras_bfn.BayesianFlowNetwork.from_preset("bfn_text8", load_weights=False)
+        return keras_bfn.BayesianFlowNetwork.from_preset(
+            "bfn_text8", load_weights=False
+        )
     flow = flows.DiscreteFlow(num_classes=27, beta_1=0.75)
     # With this prior, the network need not learn how a letter depends on the last few.
     flow = flows.fit_prior(flow, data.train.tokens[None], order=order)
@@ -48,13 +52,17 @@ def build_model(preset, order, any_order, data, seq_length, steps, seed):
     options = {"width": width, "num_layers": num_layers, "num_heads": 0}
     if not any_order:
         network = networks.Transformer(flow, seq_length, **options)
-        model = keras_bfn.BayesianFlowNetwork(flow, network, tokenizer=LETTERS, seed=seed)
+        model = keras_bfn.BayesianFlowNetwork(
+            flow, network, tokenizer=LETTERS, seed=seed
+        )
         model.compile(recipes.muon(steps), loss="continuous_time")
         return model
     network = networks.Transformer(
         flow, seq_length, kernel_size=5, times="variables", causal=True, **options
     )
-    model = keras_bfn.AnyOrderNetwork(flow, network, states=STATES, tokenizer=LETTERS, seed=seed)
+    model = keras_bfn.AnyOrderNetwork(
+        flow, network, states=STATES, tokenizer=LETTERS, seed=seed
+    )
     model.compile(recipes.muon(steps))
     return model
 
@@ -74,7 +82,10 @@ def bits_under(chain, tokens):
 def judge(model, data):
     """Prints samples, and compares them and real text with the validation text."""
     held_out = np.concatenate(list(data.validation)).ravel()
-    reference, chain = LETTERS.decode(held_out), flows.MarkovChain.fit(held_out[None], 27, order=3)
+    reference, chain = (
+        LETTERS.decode(held_out),
+        flows.MarkovChain.fit(held_out[None], 27, order=3),
+    )
     if isinstance(model.flow.prior, flows.MarkovChain):
         bits = bits_under(model.flow.prior, np.concatenate(list(data.test)))
         print(f"With the prior alone, test examples cost {bits:.3f} bits per character")
@@ -84,7 +95,9 @@ def judge(model, data):
     for name, tokens in (("samples", samples), ("real text", real)):
         known = metrics.spelling_rate(LETTERS.decode(tokens), reference)
         bits = bits_under(chain, tokens)
-        print(f"{name:<13}{known:>7.1%} of words known, {bits:.3f} bits per character by 4-grams")
+        print(
+            f"{name:<13}{known:>7.1%} of words known, {bits:.3f} bits per character by 4-grams"
+        )
 
 
 def main():
@@ -95,7 +108,9 @@ def main():
         default=3,
         help="order of the prior, a Markov chain; 0: independent letters",
     )
-    parser.add_argument("--any-order", action="store_true", help="learn to send in any order")
+    parser.add_argument(
+        "--any-order", action="store_true", help="learn to send in any order"
+    )
     args = experiment.parse_arguments(parser, "text8")
     if args.any_order and args.preset == "paper":
         parser.error("--any-order: choose --preset small or tiny")
@@ -108,9 +123,15 @@ def main():
     }
     paper = {} if args.data else PAPER
     if args.data == "embedded":
-        name, data = "the prose of pydoc_data (not text8)", datasets.embedded_text(**options)
+        name, data = (
+            "the prose of pydoc_data (not text8)",
+            datasets.embedded_text(**options),
+        )
     elif args.data:
-        name, data = f"{args.data} (not text8)", datasets.text_file(args.data, **options)
+        name, data = (
+            f"{args.data} (not text8)",
+            datasets.text_file(args.data, **options),
+        )
     else:
         name, data = "text8", datasets.text8(**options)
     scope, data = experiment.distribution(args, data)
@@ -121,13 +142,23 @@ def main():
 
     def samples(directory, epochs):
         every = max(1, epochs // 20)
-        return keras_bfn.callbacks.SampleText(directory, every=every, **sampling_options(model))
+        return keras_bfn.callbacks.SampleText(
+            directory, every=every, **sampling_options(model)
+        )
 
     per_nat = 1 / (math.log(2) * seq_length)
     experiment.run(
         args,
         experiment.Experiment(
-            "text8", name, data, model, "bits per character", per_nat, paper, samples, judge
+            "text8",
+            name,
+            data,
+            model,
+            "bits per character",
+            per_nat,
+            paper,
+            samples,
+            judge,
         ),
         epochs,
     )

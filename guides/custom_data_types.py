@@ -10,18 +10,21 @@ Accelerator: None
 """
 ## Introduction
 
-In this guide we write two data types, one for counts and one for positive amounts, and check each
-with one call. We train on counts whose entropy is known, and compare what they cost as counts, as
-levels and as classes. `counts.png` shows the samples beside the true distribution.
+In this guide we write two data types, one for counts and one for positive amounts, and
+check each with one call. We train on counts whose entropy is known, and compare what
+they cost as counts, as levels and as classes. `counts.png` shows the samples beside the
+true distribution.
 
-A count is not a class: 11 and 12 are nearly the same. It is not a level either: the step from 0 to
-1 matters more than the step from 100 to 101, because the standard deviation of a count is about the
-square root of its mean. With a data type for counts, a model learns more from the same data.
+A count is not a class: 11 and 12 are nearly the same. It is not a level either: the
+step from 0 to 1 matters more than the step from 100 to 101, because the standard
+deviation of a count is about the square root of its mean. With a data type for counts,
+a model learns more from the same data.
 
 A data type is a `Flow`, which defines three things:
 
 - the *embedding* e(x) of a value, a vector: each message is e(x) plus normal noise;
-- the parameters of the *input distribution*, from the messages alone: the network's input;
+- the parameters of the *input distribution*, from the messages alone: the network's
+  input;
 - the *output distribution* of the value, given the network's output.
 
 Losses, samplers, inpainting, guidance and the codec follow from these. The guide needs
@@ -48,10 +51,11 @@ keras.utils.set_random_seed(0)
 """
 ## The output distribution
 
-Counts of independent events at a varying rate have a negative binomial distribution, with a mean m
-and a size r. The larger r, the steadier the rate. The probability of k + 1 is the probability of k
-times `(k + r) / (k + 1) * m / (m + r)`, so log probabilities are a cumulative sum. Cut off at a
-maximum count, they are the logits of a `Categorical` distribution.
+Counts of independent events at a varying rate have a negative binomial distribution,
+with a mean m and a size r. The larger r, the steadier the rate. The probability of k +
+1 is the probability of k times `(k + r) / (k + 1) * m / (m + r)`, so log probabilities
+are a cumulative sum. Cut off at a maximum count, they are the logits of a `Categorical`
+distribution.
 """
 
 
@@ -68,15 +72,16 @@ class NegativeBinomial(distributions.Categorical):
 """
 ## The flow
 
-The embedding is the square root of the count, scaled to [-1, 1]. Its variance hardly depends on the
-mean of the count. The prior of e(x) is N(0, 1). Given the evidence s (the weighted sum of the
-messages) and its accuracy beta, the input distribution is N(s / (1 + beta), 1 / (1 + beta)). The
-network receives its mean. (`expand` gives beta the axes of s.)
+The embedding is the square root of the count, scaled to [-1, 1]. Its variance hardly
+depends on the mean of the count. The prior of e(x) is N(0, 1). Given the evidence s
+(the weighted sum of the messages) and its accuracy beta, the input distribution is N(s
+/ (1 + beta), 1 / (1 + beta)). The network receives its mean. (`expand` gives beta the
+axes of s.)
 
-The network returns log m and log r for each variable, clipped to prevent overflow. They predict a
-count from the *other* variables. The count's own messages have the likelihood
-`exp(s e(k) - beta e(k)^2 / 2)`. By Bayes' rule, the output distribution is proportional to the
-product of the two. Unlike a negative binomial, it can be arbitrarily narrow.
+The network returns log m and log r for each variable, clipped to prevent overflow. They
+predict a count from the *other* variables. The count's own messages have the likelihood
+`exp(s e(k) - beta e(k)^2 / 2)`. By Bayes' rule, the output distribution is proportional
+to the product of the two. Unlike a negative binomial, it can be arbitrarily narrow.
 """
 
 
@@ -106,16 +111,19 @@ class CountFlow(flows.Flow):
         e = self.embed(ops.arange(self.max_count + 1, dtype="int32"))[:, 0]
         beta = flows.expand(self.schedule.beta(t), s)
         params = ops.exp(ops.clip(params, -10.0, 10.0))
-        return NegativeBinomial(params[..., 0], params[..., 1], s * e - 0.5 * beta * ops.square(e))
+        return NegativeBinomial(
+            params[..., 0], params[..., 1], s * e - 0.5 * beta * ops.square(e)
+        )
 
 
 """
 ## The check
 
-With this schedule, the input distribution has the standard deviation `sigma_1` after the last
-message. `check_flow` verifies shapes, dtypes and configs. It also requires that samples agree with
-sums of messages and with expectations, that losses and gradients are finite whatever the network
-returns, and that the losses of the exact posterior add up to the entropy of the data.
+With this schedule, the input distribution has the standard deviation `sigma_1` after
+the last message. `check_flow` verifies shapes, dtypes and configs. It also requires
+that samples agree with sums of messages and with expectations, that losses and
+gradients are finite whatever the network returns, and that the losses of the exact
+posterior add up to the entropy of the data.
 """
 
 flow = CountFlow(max_count=99, schedule=schedules.ExponentialSchedule(sigma_1=0.05))
@@ -124,30 +132,38 @@ keras_bfn.testing.check_flow(flow)
 """
 ## Data whose entropy is known
 
-We count two kinds of birds in a morning. Both rates, 6 and 15 on average, are multiplied by the
-quality of the morning, which is gamma distributed and not recorded. So the counts are dependent,
-and the probability of each pair is known. No model needs fewer nats per pair than the entropy.
+We count two kinds of birds in a morning. Both rates, 6 and 15 on average, are
+multiplied by the quality of the morning, which is gamma distributed and not recorded.
+So the counts are dependent, and the probability of each pair is known. No model needs
+fewer nats per pair than the entropy.
 """
 
 SIZE, MEANS = 3.0, np.array([6.0, 15.0])
 log_gamma = np.vectorize(math.lgamma)
 pairs = np.moveaxis(np.indices((100, 100)), 0, -1)
 log_probs = (pairs * np.log(MEANS) - log_gamma(pairs + 1.0)).sum(axis=-1)
-log_probs += log_gamma(SIZE + pairs.sum(axis=-1)) - log_gamma(SIZE) + SIZE * np.log(SIZE)
+log_probs += (
+    log_gamma(SIZE + pairs.sum(axis=-1)) - log_gamma(SIZE) + SIZE * np.log(SIZE)
+)
 log_probs -= (SIZE + pairs.sum(axis=-1)) * np.log(SIZE + MEANS.sum())
-probs = np.exp(log_probs) / np.exp(log_probs).sum()  # the sum is 0.999998: larger counts are cut
+probs = (
+    np.exp(log_probs) / np.exp(log_probs).sum()
+)  # the sum is 0.999998: larger counts are cut
 
 rng = np.random.default_rng(0)
-data = pairs.reshape(-1, 2)[rng.choice(probs.size, 6000, p=probs.ravel())].astype("int32")
+data = pairs.reshape(-1, 2)[rng.choice(probs.size, 6000, p=probs.ravel())].astype(
+    "int32"
+)
 train, test = data[:4000], data[4000:]
 print(f"Entropy of a pair: {-(probs * log_probs).sum():.3f} nats")
 
 """
 ## Training, and the cost of a pair
 
-The model is built and trained like any other. We train the same network on the same data as
-classes, as levels and as counts, and print how much more test pairs cost than under the true
-distribution. Then we sample pairs from the last model, and plot them beside the true distribution.
+The model is built and trained like any other. We train the same network on the same
+data as classes, as levels and as counts, and print how much more test pairs cost than
+under the true distribution. Then we sample pairs from the last model, and plot them
+beside the true distribution.
 """
 
 for name, kind in {
@@ -162,7 +178,9 @@ for name, kind in {
     nats = model.code_length(test, num_repeats=10, seed=0, verbose=0)
     more = nats["transmission"] + nats["reconstruction"] + np.log(probs[tuple(test.T)])
     error = more.std() / math.sqrt(len(more))
-    print(f"As {name}: {more.mean():.3f} +- {error:.3f} nats more than under the true distribution")
+    print(
+        f"As {name}: {more.mean():.3f} +- {error:.3f} nats more than under the true distribution"
+    )
 
 samples = model.generate(5000, num_steps=20, sampler="sde2", seed=0, verbose=0)
 sampled = np.histogram2d(*samples.T, bins=np.arange(101))[0] / len(samples)
@@ -176,14 +194,16 @@ figure.savefig("counts.png")
 """
 ## Amounts of any size
 
-For integers 0..K-1 the package sums over all values. Other flows must define two more methods.
-`expected_embedding` is the mean of e(x) under the output distribution. `log_receiver_ratio` is the
-log density of a message y = e(x) + noise / sqrt(alpha) under the receiver distribution (given the
-output distribution), minus that under the sender distribution (given x).
+For integers 0..K-1 the package sums over all values. Other flows must define two more
+methods. `expected_embedding` is the mean of e(x) under the output distribution.
+`log_receiver_ratio` is the log density of a message y = e(x) + noise / sqrt(alpha)
+under the receiver distribution (given the output distribution), minus that under the
+sender distribution (given x).
 
-Our example is positive amounts, such as prices or weights, in units of a typical amount. Their
-ratios matter, so we send the logarithm. If the logarithm is normal, it stays normal with every
-message, and both methods have closed forms. (Noise from `distributions.normal` allows export.)
+Our example is positive amounts, such as prices or weights, in units of a typical
+amount. Their ratios matter, so we send the logarithm. If the logarithm is normal, it
+stays normal with every message, and both methods have closed forms. (Noise from
+`distributions.normal` allows export.)
 """
 
 
@@ -204,7 +224,12 @@ class LogNormal(distributions.Distribution):
     def log_prob(self, x):
         log_x = ops.log(ops.cast(x, "float32"))
         z = (log_x - self.location) / self.std
-        return -0.5 * ops.square(z) - ops.log(self.std) - 0.5 * math.log(2 * math.pi) - log_x
+        return (
+            -0.5 * ops.square(z)
+            - ops.log(self.std)
+            - 0.5 * math.log(2 * math.pi)
+            - log_x
+        )
 
 
 @keras.saving.register_keras_serializable("my_package")
@@ -220,7 +245,9 @@ class AmountFlow(flows.Flow):
         return s / (1.0 + flows.expand(beta, s))
 
     def output_distribution(self, params, s, t):
-        before = ops.exp(ops.clip(params[..., 1], -2.0, 10.0))  # the precision before any message
+        before = ops.exp(
+            ops.clip(params[..., 1], -2.0, 10.0)
+        )  # the precision before any message
         location = ops.clip(params[..., 0], -5.0, 5.0)
         after = before + flows.expand(self.schedule.beta(t), location)
         return LogNormal((before * location + s[..., 0]) / after, ops.rsqrt(after))
@@ -237,14 +264,19 @@ class AmountFlow(flows.Flow):
         return 0.5 * (ops.square(noise) - ops.square(z) / wider - ops.log(wider))
 
 
-amounts = np.exp(rng.normal(size=64)).astype("float32")  # needed, because the range is infinite
+amounts = np.exp(rng.normal(size=64)).astype(
+    "float32"
+)  # needed, because the range is infinite
 keras_bfn.testing.check_flow(AmountFlow(flow.schedule), amounts)
 
 """
 ## Next steps
 
-- Combine your types with any others in a dict: see [several kinds of data](several_kinds.py).
-- For ordered grades, such as poor, fair and good, let `embed` look up positions in a table.
-  [CONTRIBUTING.md](../CONTRIBUTING.md) has a similar type, with values on a circle.
-- For guidance, pictures and a faster codec, see the optional methods of `keras_bfn.flows.Flow`.
+- Combine your types with any others in a dict: see [several kinds of
+  data](several_kinds.py).
+- For ordered grades, such as poor, fair and good, let `embed` look up positions in a
+  table. [CONTRIBUTING.md](../CONTRIBUTING.md) has a similar type, with values on a
+  circle.
+- For guidance, pictures and a faster codec, see the optional methods of
+  `keras_bfn.flows.Flow`.
 """

@@ -10,16 +10,17 @@ Accelerator: None
 """
 ## Introduction
 
-In this guide we fine-tune a model of digits on letters in three ways: with all weights, with half
-of the layers frozen, and by LoRA. We also quantise a text model to eight bits, and export a
-sampler's step to a file that runs without Python. The guide draws samples of each model
-(`all_weights.png`, `half_frozen.png`, `LoRA_of_rank_4.png`, `exported.png`).
+In this guide we fine-tune a model of digits on letters in three ways: with all weights,
+with half of the layers frozen, and by LoRA. We also quantise a text model to eight
+bits, and export a sampler's step to a file that runs without Python. The guide draws
+samples of each model (`all_weights.png`, `half_frozen.png`, `LoRA_of_rank_4.png`,
+`exported.png`).
 
-We compare models by their *code length*: the cost of an example in nats (1 nat is 1.44 bits). Lower
-is better.
+We compare models by their *code length*: the cost of an example in nats (1 nat is 1.44
+bits). Lower is better.
 
-The guide takes a few minutes on a CPU. It needs `matplotlib` and `scikit-learn`; the last part
-needs `pip install "keras-bfn[export]"` on PyTorch, and `tensorflow` on JAX.
+The guide takes a few minutes on a CPU. It needs `matplotlib` and `scikit-learn`; the
+last part needs `pip install "keras-bfn[export]"` on PyTorch, and `tensorflow` on JAX.
 
 ## Setup
 """
@@ -42,10 +43,10 @@ from keras_bfn import BayesianFlowNetwork, visualization
 """
 ## New data
 
-`bfn_digits`, a model that comes with the package, was trained on 1,500 digits of 8x8 pixels and 17
-grey levels. The new data must have the same shape and levels. We draw the letters A to J in fonts
-that come with matplotlib, slightly rotated: 1,000 images, of which 100 are held out
-(`letters.png`).
+`bfn_digits`, a model that comes with the package, was trained on 1,500 digits of 8x8
+pixels and 17 grey levels. The new data must have the same shape and levels. We draw the
+letters A to J in fonts that come with matplotlib, slightly rotated: 1,000 images, of
+which 100 are held out (`letters.png`).
 """
 
 rng = np.random.default_rng(0)
@@ -62,7 +63,9 @@ def draw(letter, font):
     return np.asarray(large.resize((8, 8), Image.Resampling.BOX))
 
 
-letters = np.stack([draw(letter, font) for letter in "ABCDEFGHIJ" for font in fonts * 5])
+letters = np.stack(
+    [draw(letter, font) for letter in "ABCDEFGHIJ" for font in fonts * 5]
+)
 letters = (letters[..., None] / 255 * 16).round().astype("int32")
 order = rng.permutation(len(letters))
 train, test = letters[order[100:]], letters[order[:100]]
@@ -78,23 +81,25 @@ def nats(model, x):
 
 
 model = BayesianFlowNetwork.from_preset("bfn_digits")
-print(f"A digit costs {nats(model, digits):.1f} nats, a letter {nats(model, test):.1f}.")
+print(
+    f"A digit costs {nats(model, digits):.1f} nats, a letter {nats(model, test):.1f}."
+)
 
 """
 ## Three ways to fine-tune
 
-*All weights*: train all of the model further, at a lower learning rate than from scratch, so that
-the first steps do not destroy what it has learnt.
+*All weights*: train all of the model further, at a lower learning rate than from
+scratch, so that the first steps do not destroy what it has learnt.
 
-*Some weights*: a layer with `trainable = False` keeps its weights, as always in Keras. Here we
-freeze the first half of the network's layers. (`model.network.summary()` lists their names, and
-`model.network.get_layer(name)` returns one.)
+*Some weights*: a layer with `trainable = False` keeps its weights, as always in Keras.
+Here we freeze the first half of the network's layers. (`model.network.summary()` lists
+their names, and `model.network.get_layer(name)` returns one.)
 
-*LoRA* (low-rank adaptation) freezes all kernels, the large matrices of the layers. For each m by n
-kernel W, it adds two small matrices, A of m by r and B of r by n, and the layer uses W + A B. At
-first A is random and B is zero, so the model starts unchanged. Training updates only A, B and the
-biases. `enable_lora(r)` adds these matrices to all layers of a network of this package; single
-Keras layers have a method of the same name.
+*LoRA* (low-rank adaptation) freezes all kernels, the large matrices of the layers. For
+each m by n kernel W, it adds two small matrices, A of m by r and B of r by n, and the
+layer uses W + A B. At first A is random and B is zero, so the model starts unchanged.
+Training updates only A, B and the biases. `enable_lora(r)` adds these matrices to all
+layers of a network of this package; single Keras layers have a method of the same name.
 
 In each case, call `compile` after you freeze or unfreeze layers.
 """
@@ -119,41 +124,47 @@ for name, change in ways.items():
         change(model.network)
     num_weights = sum(np.prod(weight.shape) for weight in model.trainable_weights)
     rate = 1e-2 if change is add_lora else 1e-3
-    model.compile(keras.optimizers.AdamW(rate, clipnorm=1.0, use_ema=True, ema_momentum=0.95))
+    model.compile(
+        keras.optimizers.AdamW(rate, clipnorm=1.0, use_ema=True, ema_momentum=0.95)
+    )
     model.fit(train, batch_size=50, epochs=6, verbose=0)
-    print(f"{name:<15}{num_weights:>7,}{nats(model, test):>10.1f}{nats(model, digits):>9.1f}")
+    print(
+        f"{name:<15}{num_weights:>7,}{nats(model, test):>10.1f}{nats(model, digits):>9.1f}"
+    )
     samples = model.generate(30, 20, "sde2", seed=0, verbose=0)
     visualization.plot_samples(samples, f"{name.replace(' ', '_')}.png", columns=10)
     models[name] = model
 
 """
-The last column shows forgetting: after fine-tuning, a digit costs the model as much as a letter did
-before fine-tuning.
+The last column shows forgetting: after fine-tuning, a digit costs the model as much as
+a letter did before fine-tuning.
 
-LoRA saves memory, because an optimizer keeps two or three numbers for each trainable weight. A step
-takes about as long as before. `examples/fine_tune.py` fine-tunes larger presets on your own text or
-folder of images.
+LoRA saves memory, because an optimizer keeps two or three numbers for each trainable
+weight. A step takes about as long as before. `examples/fine_tune.py` fine-tunes larger
+presets on your own text or folder of images.
 
 ## What a file contains
 
-`save` and `save_to_preset` record which layers are frozen. After LoRA, they write the sum W + A B
-in place of W. So the file has the usual size, and loading it needs no LoRA. To train the loaded
-model further, set `trainable = True` for each layer of `network.layers`, or call `enable_lora`
-again.
+`save` and `save_to_preset` record which layers are frozen. After LoRA, they write the
+sum W + A B in place of W. So the file has the usual size, and loading it needs no LoRA.
+To train the loaded model further, set `trainable = True` for each layer of
+`network.layers`, or call `enable_lora` again.
 """
 
 models["LoRA of rank 4"].save_to_preset("letters")
 loaded = BayesianFlowNetwork.from_preset("letters")
-print(f"{loaded.count_params():,} weights; a letter costs {nats(loaded, test):.1f} nats.")
+print(
+    f"{loaded.count_params():,} weights; a letter costs {nats(loaded, test):.1f} nats."
+)
 
 """
 ## Eight-bit weights
 
 `quantize("int8")` rounds kernels to 255 levels: those of dense layers, and those of the
-convolutions in the blocks of `Transformer` and `PatchTransformer`. Each column of a kernel has its
-own scale. In each call, these layers also round their inputs. The convolutions of `UNet` and
-`VDMUNet` are not quantised. We quantise the text model that comes with the package, and measure its
-cost on the text of Python's built-in help.
+convolutions in the blocks of `Transformer` and `PatchTransformer`. Each column of a
+kernel has its own scale. In each call, these layers also round their inputs. The
+convolutions of `UNet` and `VDMUNet` are not quantised. We quantise the text model that
+comes with the package, and measure its cost on the text of Python's built-in help.
 
 A quantised model is for inference, not for training.
 """
@@ -174,16 +185,18 @@ for name in ("float32", "int8"):
     print(f"{name:<8}{bytes_of(name) / 1e6:>6.2f} MB{bits:>8.3f} bits per character")
 
 """
-(Both models receive the same messages, because the seed is the same. So the difference in cost is
-due to the weights.) Quantisation saves memory, not time: on a CPU, a step takes longer than before.
-For speed, use `from_preset(..., dtype="mixed_bfloat16")`, which computes in 16 bits.
+(Both models receive the same messages, because the seed is the same. So the difference
+in cost is due to the weights.) Quantisation saves memory, not time: on a CPU, a step
+takes longer than before. For speed, use `from_preset(..., dtype="mixed_bfloat16")`,
+which computes in 16 bits.
 
 ## Export
 
-`export` writes one step of a sampler to a file that needs neither Keras nor Python. On PyTorch it
-writes ONNX for onnxruntime, which supports browsers, phones and most languages. On TensorFlow and
-JAX it writes a SavedModel for TensorFlow's runtimes. Each runtime generates random numbers in its
-own way, so the file generates none: the noise is an input.
+`export` writes one step of a sampler to a file that needs neither Keras nor Python. On
+PyTorch it writes ONNX for onnxruntime, which supports browsers, phones and most
+languages. On TensorFlow and JAX it writes a SavedModel for TensorFlow's runtimes. Each
+runtime generates random numbers in its own way, so the file generates none: the noise
+is an input.
 """
 
 model = models["all weights"]
@@ -214,14 +227,16 @@ else:
 print(shapes)
 
 """
-The loop around the step is short in any language. `state_0` and so on are the state of the sampler.
-`t` is the time of the step, and `t_next` is the time of the next one. Every input named `normal` is
-standard normal noise. The first dimension of each shape is the number of samples, and may have any
-value.
+The loop around the step is short in any language. `state_0` and so on are the state of
+the sampler. `t` is the time of the step, and `t_next` is the time of the next one.
+Every input named `normal` is standard normal noise. The first dimension of each shape
+is the number of samples, and may have any value.
 """
 
 num_samples, num_steps = 30, 20
-shapes = {name: [num_samples, *shape[1:]] if shape else [] for name, shape in shapes.items()}
+shapes = {
+    name: [num_samples, *shape[1:]] if shape else [] for name, shape in shapes.items()
+}
 feed = {name: np.zeros(shape, "float32") for name, shape in shapes.items()}
 rng = np.random.default_rng(0)
 times = np.linspace(0, 1, num_steps + 1, dtype="float32")
@@ -231,18 +246,20 @@ for t, t_next in zip(times, [*times[1:], times[-1]], strict=True):
             feed[name] = rng.standard_normal(shapes[name], "float32")
     feed["t"], feed["t_next"] = np.array(t), np.array(t_next)
     outputs = step(feed)
-    feed |= {n.removeprefix("next_"): x for n, x in outputs.items() if n.startswith("next_")}
+    feed |= {
+        n.removeprefix("next_"): x for n, x in outputs.items() if n.startswith("next_")
+    }
 visualization.plot_samples(outputs["x"].astype("int32"), "exported.png", columns=10)
 
 """
-Every flow, network and sampler of this package can be exported, with conditions, classifier-free
-guidance (`guided=True`) and missing variables. Without a `sampler`, `export` writes the network
-alone. These are the limits:
+Every flow, network and sampler of this package can be exported, with conditions,
+classifier-free guidance (`guided=True`) and missing variables. Without a `sampler`,
+`export` writes the network alone. These are the limits:
 
-- A backend writes only some formats. The error for another format names the backend that writes it:
-  `save` the model, then load and export it there.
-- The loops around a step cannot be exported, and so neither can `inpaint`, particles, guidance by
-  functions, and the codec.
+- A backend writes only some formats. The error for another format names the backend
+  that writes it: `save` the model, then load and export it there.
+- The loops around a step cannot be exported, and so neither can `inpaint`, particles,
+  guidance by functions, and the codec.
 - A custom sampler can be exported only if it draws all noise by `flow.observe` and
   `distribution.sample`.
 """

@@ -10,16 +10,18 @@ Accelerator: None
 """
 ## Introduction
 
-In this guide we sample from trained models under conditions that they were not trained on: digits
-of a class (with a separate classifier), digits with a given amount of ink, texts without a letter,
-and rows with a given sum. We also restore digits: `deblurred.png`, `enlarged.png` and
-`inpainted.png` show each measurement, the original, and several samples.
+In this guide we sample from trained models under conditions that they were not trained
+on: digits of a class (with a separate classifier), digits with a given amount of ink,
+texts without a letter, and rows with a given sum. We also restore digits:
+`deblurred.png`, `enlarged.png` and `inpainted.png` show each measurement, the original,
+and several samples.
 
-Messages are about the *embedding* of the data, a vector of real numbers for each variable. The
-*evidence* s is the sum of the messages so far, weighted by their accuracy. Any differentiable
-likelihood L(x) of the data can guide samples. Let h(s) be the mean of L over the posterior of the
-data given s. At each step, the gradient of log h(s) is added to the embedding that the message is
-about. This works for all types of data, because s always consists of real numbers.
+Messages are about the *embedding* of the data, a vector of real numbers for each
+variable. The *evidence* s is the sum of the messages so far, weighted by their
+accuracy. Any differentiable likelihood L(x) of the data can guide samples. Let h(s) be
+the mean of L over the posterior of the data given s. At each step, the gradient of log
+h(s) is added to the embedding that the message is about. This works for all types of
+data, because s always consists of real numbers.
 
 The guide needs `scikit-learn` and `matplotlib`, and takes a few minutes on a CPU.
 
@@ -45,9 +47,9 @@ digits = digits.reshape(-1, 8, 8, 1).astype("int32")
 """
 ## A classifier of your own
 
-`bfn_digits` was trained without classes. We train a classifier as usual, on grey levels without
-noise. At each step, guidance applies the classifier to the expected data, the means of the output
-distribution. `target` holds the requested class of each sample.
+`bfn_digits` was trained without classes. We train a classifier as usual, on grey levels
+without noise. At each step, guidance applies the classifier to the expected data, the
+means of the output distribution. `target` holds the requested class of each sample.
 """
 
 classifier = keras.Sequential(
@@ -79,29 +81,37 @@ read = classifier.predict(by_classifier.astype("float32"), verbose=0).argmax(axi
 print(f"Classified as the requested class: {(read == classes).mean():.0%}")
 
 """
-`bfn_digits_classes` was trained with the classes and needs no classifier: samples are guided by the
-difference between its predictions with and without the class (*classifier-free guidance*).
-`by_classifier.png` and `by_condition.png` show four samples of each digit.
+`bfn_digits_classes` was trained with the classes and needs no classifier: samples are
+guided by the difference between its predictions with and without the class
+(*classifier-free guidance*). `by_classifier.png` and `by_condition.png` show four
+samples of each digit.
 """
 
 conditional = keras_bfn.BayesianFlowNetwork.from_preset("bfn_digits_classes")
 by_condition = conditional.generate(
-    40, num_steps=40, sampler="sde2", condition=classes, guidance_scale=1.25, seed=0, verbose=0
+    40,
+    num_steps=40,
+    sampler="sde2",
+    condition=classes,
+    guidance_scale=1.25,
+    seed=0,
+    verbose=0,
 )
 for name, samples in (("by_classifier", by_classifier), ("by_condition", by_condition)):
     columns = samples.reshape(10, 4, 8, 8, 1).swapaxes(0, 1)  # one column per digit
     visualization.plot_samples(columns.reshape(-1, 8, 8, 1), f"{name}.png", columns=10)
 
 """
-`guidance_scale` can change with time. If it is limited to an interval of time, samples stay more
-varied:
+`guidance_scale` can change with time. If it is limited to an interval of time, samples
+stay more varied:
 
 ```python
 guidance_scale = guidance.ClassifierFreeGuidance(lambda t: 1 + t, interval=(0.2, 0.8))
 ```
 
-For another rule, write a subclass with a method `combine`. At each step, it is given the network's
-output with the class, that without it, and the scale at this time. This one limits the difference:
+For another rule, write a subclass with a method `combine`. At each step, it is given
+the network's output with the class, that without it, and the scale at this time. This
+one limits the difference:
 """
 
 
@@ -118,19 +128,22 @@ read = classifier.predict(by_rule.astype("float32"), verbose=0).argmax(axis=-1)
 print(f"By a rule of our own, classified as the class: {(read == classes).mean():.0%}")
 
 """
-All other guidance is passed as `guidance=`: a plain function, or an object with its own `scale` and
-`interval`, such as `ClassifierGuidance`. It can be combined with classifier-free guidance.
+All other guidance is passed as `guidance=`: a plain function, or an object with its own
+`scale` and `interval`, such as `ClassifierGuidance`. It can be combined with
+classifier-free guidance.
 
 ## Particles
 
-We cannot compute h exactly. By default we approximate it by the likelihood of the expected data.
-`num_particles` corrects the error: each sample has several weighted candidates, and one of them is
-drawn by weight. As their number grows, the density of samples becomes proportional to L times the
-density without guidance, if the approximation of h is nowhere 0 where h is positive. The weights
-need each step's probability density, which only `"ancestral"` and `"sde1"` provide.
+We cannot compute h exactly. By default we approximate it by the likelihood of the
+expected data. `num_particles` corrects the error: each sample has several weighted
+candidates, and one of them is drawn by weight. As their number grows, the density of
+samples becomes proportional to L times the density without guidance, if the
+approximation of h is nowhere 0 where h is positive. The weights need each step's
+probability density, which only `"ancestral"` and `"sde1"` provide.
 
-As an example, we measure the ink of a digit, the sum of its grey levels. We sample first without
-guidance, then given a measured ink of 250, with normal noise of standard deviation 5.
+As an example, we measure the ink of a digit, the sum of its grey levels. We sample
+first without guidance, then given a measured ink of 250, with normal noise of standard
+deviation 5.
 """
 
 samples = model.generate(64, num_steps=40, sampler="sde1", seed=0, verbose=0)
@@ -152,15 +165,16 @@ for num_particles in (1, 4, 16):
     print(f"{num_particles:>2} particles: ink {ink.mean():.0f} +- {ink.std():.0f}")
 
 """
-With particles and `return_details=True`, `log_likelihood` in the result is the logarithm of an
-unbiased estimate of E[L(x)] over samples without guidance.
+With particles and `return_details=True`, `log_likelihood` in the result is the
+logarithm of an unbiased estimate of E[L(x)] over samples without guidance.
 
 ## From a blurred or a coarse image
 
-For a measurement `y = A x + noise` with normal noise, L is a normal density. `LinearInverse`
-approximates h by a normal density whose variance also includes the uncertainty about x. Each row of
-a picture shows the measurement, the original, and samples: plausible digits, all different. Without
-particles, `scale=2.0` brings the residuals `A x - y` nearer to the noise.
+For a measurement `y = A x + noise` with normal noise, L is a normal density.
+`LinearInverse` approximates h by a normal density whose variance also includes the
+uncertainty about x. Each row of a picture shows the measurement, the original, and
+samples: plausible digits, all different. Without particles, `scale=2.0` brings the
+residuals `A x - y` nearer to the noise.
 """
 
 neighbours = sum(np.eye(8, k=k) for k in (-1, 0, 1)) / 3
@@ -175,7 +189,9 @@ for name, one_side in (("deblurred", neighbours), ("enlarged", halves)):
         len(truth) * num_copies,
         num_steps=40,
         sampler="sde2",
-        guidance=guidance.LinearInverse(A, np.repeat(y, num_copies, axis=0), noise, scale=2.0),
+        guidance=guidance.LinearInverse(
+            A, np.repeat(y, num_copies, axis=0), noise, scale=2.0
+        ),
         seed=0,
         verbose=0,
     )
@@ -186,29 +202,41 @@ for name, one_side in (("deblurred", neighbours), ("enlarged", halves)):
     measured = measured.repeat(8 // side, axis=1).repeat(8 // side, axis=2)
     samples = samples.reshape(-1, num_copies, 8, 8, 1)
     rows = np.concatenate([measured[:, None], truth[:, None], samples], axis=1)
-    visualization.plot_samples(rows.reshape(-1, 8, 8, 1), f"{name}.png", columns=2 + num_copies)
+    visualization.plot_samples(
+        rows.reshape(-1, 8, 8, 1), f"{name}.png", columns=2 + num_copies
+    )
 
 """
-Inpainting is guidance, too: L is 1 if the known variables have their known values, otherwise 0.
-Messages about the known variables are sampled given these values, and h is approximated by the
-probability of the values under the output distribution.
+Inpainting is guidance, too: L is 1 if the known variables have their known values,
+otherwise 0. Messages about the known variables are sampled given these values, and h is
+approximated by the probability of the values under the output distribution.
 """
 
 known = np.zeros((8, 8, 1), bool)
 known[:4] = True
 completed = model.inpaint(
-    np.repeat(truth, num_copies, axis=0), known, num_steps=40, num_particles=2, seed=0, verbose=0
+    np.repeat(truth, num_copies, axis=0),
+    known,
+    num_steps=40,
+    num_particles=2,
+    seed=0,
+    verbose=0,
 ).reshape(-1, num_copies, 8, 8, 1)
-rows = np.concatenate([np.where(known, truth, 8)[:, None], truth[:, None], completed], axis=1)
-visualization.plot_samples(rows.reshape(-1, 8, 8, 1), "inpainted.png", columns=2 + num_copies)
+rows = np.concatenate(
+    [np.where(known, truth, 8)[:, None], truth[:, None], completed], axis=1
+)
+visualization.plot_samples(
+    rows.reshape(-1, 8, 8, 1), "inpainted.png", columns=2 + num_copies
+)
 
 """
 ## Texts
 
-A function of your own returns log L, one number for each sample, and is written in `keras.ops`. Its
-argument is the expected data: probabilities for classes, such as letters, and means for numbers and
-levels. `avoid_e`, for example, requests texts without the letter "e". `Constraint(fn, target, std)`
-requests that the value of `fn` is near `target`: here, texts with about five letters "z".
+A function of your own returns log L, one number for each sample, and is written in
+`keras.ops`. Its argument is the expected data: probabilities for classes, such as
+letters, and means for numbers and levels. `avoid_e`, for example, requests texts
+without the letter "e". `Constraint(fn, target, std)` requests that the value of `fn` is
+near `target`: here, texts with about five letters "z".
 """
 
 texts = keras_bfn.BayesianFlowNetwork.from_preset("bfn_text")
@@ -234,11 +262,11 @@ for letter, likelihood in (
         print(f"{text.count(letter):>3} {letter}: {text[:100]}")
 
 """
-A program with a plain function, such as `avoid_e`, `Guidance(avoid_e)` or `Constraint(count_z, 5)`,
-is compiled anew in each call of `generate`, because what the function reads may have changed. For
-many calls, write a subclass of `Guidance` with a method `likelihood` instead. Its program is
-compiled once, and reused for guidances with equal attributes, whatever their `scale`, `interval`
-and `values`:
+A program with a plain function, such as `avoid_e`, `Guidance(avoid_e)` or
+`Constraint(count_z, 5)`, is compiled anew in each call of `generate`, because what the
+function reads may have changed. For many calls, write a subclass of `Guidance` with a
+method `likelihood` instead. Its program is compiled once, and reused for guidances with
+equal attributes, whatever their `scale`, `interval` and `values`:
 """
 
 
@@ -258,33 +286,39 @@ for scale in (0.1, 0.5, 1.0):
 """
 ## A row of a table
 
-An iris flower is a row of four lengths in centimetres. A small model learns them in seconds, and
-samples flowers whose lengths add up to 15. `LinearInverse` guides weakly while the lengths are
-uncertain. `Constraint` guides as strongly early as late, and its rows do not resemble flowers.
+An iris flower is a row of four lengths in centimetres. A small model learns them in
+seconds, and samples flowers whose lengths add up to 15. `LinearInverse` guides weakly
+while the lengths are uncertain. `Constraint` guides as strongly early as late, and its
+rows do not resemble flowers.
 """
 
 iris = load_iris().data.astype("float32")
 flow = keras_bfn.flows.fit_scaling(
     keras_bfn.flows.ContinuousFlow(0.02, prediction="data"), iris, per="variable"
 )
-flowers = keras_bfn.BayesianFlowNetwork(flow, keras_bfn.networks.MLP(flow, (4,), 64), seed=0)
+flowers = keras_bfn.BayesianFlowNetwork(
+    flow, keras_bfn.networks.MLP(flow, (4,), 64), seed=0
+)
 flowers.compile(keras.optimizers.AdamW(3e-3, use_ema=True))
 flowers.fit(iris, epochs=300, batch_size=50, verbose=0)
 
 total = guidance.LinearInverse(np.ones((1, 4)), [15.0], noise=0.05)
-rows = flowers.generate(5, num_steps=50, sampler="sde2", guidance=total, seed=0, verbose=0)
+rows = flowers.generate(
+    5, num_steps=50, sampler="sde2", guidance=total, seed=0, verbose=0
+)
 print(rows.round(1), rows.sum(axis=1).round(2))
 
 """
 ## Other choices of h
 
-- `Guidance(fn, num_draws=4)` estimates h as the mean of L over four samples of the output
-  distribution. Use it if `fn` is not meaningful for probabilities or means.
-- With `through_network=False`, a step needs no backward pass through the network. The gradient then
-  ignores what the evidence for one variable implies about the others.
+- `Guidance(fn, num_draws=4)` estimates h as the mean of L over four samples of the
+  output distribution. Use it if `fn` is not meaningful for probabilities or means.
+- With `through_network=False`, a step needs no backward pass through the network. The
+  gradient then ignores what the evidence for one variable implies about the others.
 - `a * b` requires both events, `a + b` either of them.
-- `Automaton(transitions, accept)` requires sequences of a regular language, such as matching
-  brackets. Its h is the exact mean of L over the output distribution.
-- To approximate h better, write a subclass of `Guidance` with a method `log_h(expected)`. Its
-  argument, a `guidance.Expected`, has the prediction, and the data's means and variances under it.
+- `Automaton(transitions, accept)` requires sequences of a regular language, such as
+  matching brackets. Its h is the exact mean of L over the output distribution.
+- To approximate h better, write a subclass of `Guidance` with a method
+  `log_h(expected)`. Its argument, a `guidance.Expected`, has the prediction, and the
+  data's means and variances under it.
 """

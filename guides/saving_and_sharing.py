@@ -10,8 +10,8 @@ Accelerator: None
 """
 ## Introduction
 
-In this guide we save a model in three forms, load it again, and see how a damaged file is refused.
-The right form depends on the purpose:
+In this guide we save a model in three forms, load it again, and see how a damaged file
+is refused. The right form depends on the purpose:
 
 | purpose | call | content |
 |---|---|---|
@@ -21,9 +21,10 @@ The right form depends on the purpose:
 | resume an interrupted training run | `callbacks.Resume("folder")` | weights, optimizer, seeds |
 | run the model without Keras | `model.export(...)` | one step of a sampler |
 
-Every backend reads the files of the first three rows, whichever backend wrote them. For the last
-two rows, see [long runs](long_runs.py) and [fine-tuning and export](fine_tuning_and_export.py). The
-guide needs `scikit-learn` and takes less than a minute.
+Every backend reads the files of the first three rows, whichever backend wrote them. For
+the last two rows, see [long runs](long_runs.py) and [fine-tuning and
+export](fine_tuning_and_export.py). The guide needs `scikit-learn` and takes less than a
+minute.
 
 ## Setup
 
@@ -52,7 +53,9 @@ model.fit(images[:1500], epochs=5, batch_size=100, verbose=0)
 
 
 def nats(model):
-    cost = model.code_length(images[1500:], num_steps=20, batch_size=297, seed=0, verbose=0)
+    cost = model.code_length(
+        images[1500:], num_steps=20, batch_size=297, seed=0, verbose=0
+    )
     return (cost["transmission"] + cost["reconstruction"]).mean()
 
 
@@ -61,9 +64,10 @@ print(f"An image costs {nats(model):.2f} nats.")
 """
 ## One file
 
-A `.keras` file contains everything: flow, network, weights, the arguments of `compile`, and the
-state of the optimizer with its averages. So `fit` continues where it stopped. (The file does not
-contain the state of random generators. For a run that is identical to the last bit, use `Resume`.)
+A `.keras` file contains everything: flow, network, weights, the arguments of `compile`,
+and the state of the optimizer with its averages. So `fit` continues where it stopped.
+(The file does not contain the state of random generators. For a run that is identical
+to the last bit, use `Resume`.)
 """
 
 model.save("model.keras")
@@ -75,15 +79,17 @@ print(f"{nats(loaded):.2f} nats, after {int(loaded.optimizer.iterations)} steps"
 """
 ## Weights
 
-A weights file loads into any model whose network has the same architecture, for example one that
-computes in half precision. If the saved model was compiled, the file also holds the state of its
-optimizer. To load that, too, call `compile` and `model.build_optimizer()` first. Otherwise only the
-weights are loaded, with a warning if the model is compiled. If the architecture differs, Keras
-raises an error.
+A weights file loads into any model whose network has the same architecture, for example
+one that computes in half precision. If the saved model was compiled, the file also
+holds the state of its optimizer. To load that, too, call `compile` and
+`model.build_optimizer()` first. Otherwise only the weights are loaded, with a warning
+if the model is compiled. If the architecture differs, Keras raises an error.
 """
 
 model.save_weights("digits.weights.h5")
-half = keras_bfn.networks.MLP(flow, (8, 8, 1), width=64, num_blocks=1, dtype="mixed_bfloat16")
+half = keras_bfn.networks.MLP(
+    flow, (8, 8, 1), width=64, num_blocks=1, dtype="mixed_bfloat16"
+)
 half = keras_bfn.BayesianFlowNetwork(flow, half)
 half.load_weights("digits.weights.h5")
 print(f"In half precision: {nats(half):.2f} nats")
@@ -91,8 +97,8 @@ print(f"In half precision: {nats(half):.2f} nats")
 """
 ## A preset
 
-A *preset* is a folder of three files. It does not contain the state of the optimizer, so here it is
-less than a third of the size.
+A *preset* is a folder of three files. It does not contain the state of the optimizer,
+so here it is less than a third of the size.
 """
 
 model.save_to_preset("digits_preset")
@@ -101,22 +107,28 @@ for path in ["model.keras", *sorted(pathlib.Path("digits_preset").iterdir())]:
 print(pathlib.Path("digits_preset/metadata.json").read_text())
 
 """
-`from_preset` loads a preset. With `load_weights=False`, it returns a new, untrained model of the
-same architecture. With `dtype`, the network computes in another precision.
+`from_preset` loads a preset. With `load_weights=False`, it returns a new, untrained
+model of the same architecture. With `dtype`, the network computes in another precision.
 """
 
 shared = keras_bfn.BayesianFlowNetwork.from_preset("digits_preset")
-untrained = keras_bfn.BayesianFlowNetwork.from_preset("digits_preset", load_weights=False)
-half = keras_bfn.BayesianFlowNetwork.from_preset("digits_preset", dtype="mixed_bfloat16")
-print(f"{nats(shared):.2f} nats; untrained {nats(untrained):.2f}; in half {nats(half):.2f}")
+untrained = keras_bfn.BayesianFlowNetwork.from_preset(
+    "digits_preset", load_weights=False
+)
+half = keras_bfn.BayesianFlowNetwork.from_preset(
+    "digits_preset", dtype="mixed_bfloat16"
+)
+print(
+    f"{nats(shared):.2f} nats; untrained {nats(untrained):.2f}; in half {nats(half):.2f}"
+)
 
 """
 ## Complete or absent
 
-All of these files are written under a temporary name and renamed when they are complete. If the
-disk is full or the process is killed, the previous file stays. In presets, later damage is
-detected: `metadata.json` has the SHA-256 digests of the other two files, and `from_preset` refuses
-files that do not match.
+All of these files are written under a temporary name and renamed when they are
+complete. If the disk is full or the process is killed, the previous file stays. In
+presets, later damage is detected: `metadata.json` has the SHA-256 digests of the other
+two files, and `from_preset` refuses files that do not match.
 """
 
 weights = pathlib.Path("digits_preset/model.weights.h5")
@@ -129,15 +141,17 @@ except ValueError as error:
     print(error)
 
 """
-To edit a config by hand, first remove the digests from `metadata.json`. `from_preset` still refuses
-a config that does not describe a valid model, and gives the reason.
+To edit a config by hand, first remove the digests from `metadata.json`. `from_preset`
+still refuses a config that does not describe a valid model, and gives the reason.
 """
 
 model.save_to_preset("digits_preset")
 config_path, metadata_path = (
     pathlib.Path("digits_preset", name) for name in ("config.json", "metadata.json")
 )
-config, metadata = (json.loads(path.read_text()) for path in (config_path, metadata_path))
+config, metadata = (
+    json.loads(path.read_text()) for path in (config_path, metadata_path)
+)
 del metadata["sha256"]
 metadata_path.write_text(json.dumps(metadata))
 for width in (64, 63, 32):
@@ -152,9 +166,10 @@ for width in (64, 63, 32):
 """
 ## Parts of your own
 
-For a flow, schedule, network or tokenizer of your own, a file holds the registered name of the
-class and the arguments of the constructor, but not the code. So register the class, share its code
-with the model, and define or import the class before you load the file.
+For a flow, schedule, network or tokenizer of your own, a file holds the registered name
+of the class and the arguments of the constructor, but not the code. So register the
+class, share its code with the model, and define or import the class before you load the
+file.
 """
 
 
@@ -165,7 +180,9 @@ class Frame(keras_bfn.networks.Network):
     def __init__(self, flow, event_shape, width=32, **kwargs):
         def connect(inputs, conditions, policy):
             x = keras.layers.Flatten(dtype=policy)(inputs["theta"])
-            return [keras.layers.Dense(width, "relu", dtype=policy)(conditions.join_to(x))]
+            return [
+                keras.layers.Dense(width, "relu", dtype=policy)(conditions.join_to(x))
+            ]
 
         super().__init__(flow, event_shape, connect, **kwargs)
         self.event_shape, self.width = tuple(event_shape), width
@@ -174,34 +191,40 @@ class Frame(keras_bfn.networks.Network):
 keras_bfn.BayesianFlowNetwork(flow, Frame(flow, (8, 8, 1))).save("own.keras")
 print(type(keras.saving.load_model("own.keras").network).__name__)
 
-keras.saving.get_custom_objects().pop("my_package>Frame")  # as in a program without this class
+keras.saving.get_custom_objects().pop(
+    "my_package>Frame"
+)  # as in a program without this class
 try:
     keras.saving.load_model("own.keras")
 except TypeError as error:
     print(str(error).partition("Exception encountered: ")[2].partition(".")[0])
 
 """
-Files also record changes to single layers: whether they are frozen or quantised, or have another
-dtype policy. LoRA is merged into the kernels: see [fine-tuning](fine_tuning_and_export.py). For a
-`keras.Model` or layer of your own that is neither a `Network` nor functional, Keras does not record
-the changes: all of its layers train when it is loaded, and a quantised one cannot be loaded.
+Files also record changes to single layers: whether they are frozen or quantised, or
+have another dtype policy. LoRA is merged into the kernels: see
+[fine-tuning](fine_tuning_and_export.py). For a `keras.Model` or layer of your own that
+is neither a `Network` nor functional, Keras does not record the changes: all of its
+layers train when it is loaded, and a quantised one cannot be loaded.
 
 ## On a hub
 
-`upload_preset` uploads a preset to Hugging Face or Kaggle, with a card that describes it. Anyone
-can pass the same handle to `from_preset`, on any backend. A preset contains no code, and loading it
-runs none. [Networks and presets](networks_and_presets.py) shows the call. Some details:
+`upload_preset` uploads a preset to Hugging Face or Kaggle, with a card that describes
+it. Anyone can pass the same handle to `from_preset`, on any backend. A preset contains
+no code, and loading it runs none. [Networks and presets](networks_and_presets.py) shows
+the call. Some details:
 
-- Log in with the hub's library: `hf auth login`, or `kagglehub.login()`. Both come with `pip
-  install "keras-bfn[hub]"`.
-- A handle can name a revision, `hf://user/digits@v1`, or a version, `kaggle://user/m/keras/v/3`.
-  Name one if the model must not change, because the owner may upload another model under the same
-  name.
+- Log in with the hub's library: `hf auth login`, or `kagglehub.login()`. Both come with
+  `pip install "keras-bfn[io]"`.
+- A handle can name a revision, `hf://user/digits@v1`, or a version,
+  `kaggle://user/m/keras/v/3`. Name one if the model must not change, because the owner
+  may upload another model under the same name.
 - The hub's library caches downloads on your machine.
-- With `upload_preset(..., private=True)`, a new repository on Hugging Face is private. An existing
-  one keeps its visibility. New models on Kaggle are always private at first.
-- With `upload_preset(..., folder="digits_preset")`, a copy of the preset stays in this folder. You
-  can edit the card there and upload the folder with `keras_bfn.presets.upload_preset`.
+- With `upload_preset(..., private=True)`, a new repository on Hugging Face is private.
+  An existing one keeps its visibility. New models on Kaggle are always private at
+  first.
+- With `upload_preset(..., folder="digits_preset")`, a copy of the preset stays in this
+  folder. You can edit the card there and upload the folder with
+  `keras_bfn.presets.upload_preset`.
 
 This is the card of a model in the package:
 """
@@ -212,10 +235,11 @@ print(card.read_text().partition("## Command")[0])
 """
 ## Versions
 
-A preset records the version of Keras that wrote it. Newer versions read files of older ones; the
-reverse is not guaranteed. Samples from the same seed may differ in another version of a backend, so
-keep the samples. A compressed file ([lossless compression](lossless_compression.py)) can be read
-only with the model, backend and versions that wrote it; otherwise the codec raises an error.
+A preset records the version of Keras that wrote it. Newer versions read files of older
+ones; the reverse is not guaranteed. Samples from the same seed may differ in another
+version of a backend, so keep the samples. A compressed file ([lossless
+compression](lossless_compression.py)) can be read only with the model, backend and
+versions that wrote it; otherwise the codec raises an error.
 
 The checkpoints of the paper's authors are PyTorch `.pt` files.
 `keras_bfn.checkpoints.load_official` reads them: see [networks, presets and the paper's

@@ -10,11 +10,12 @@ Accelerator: None
 """
 ## Introduction
 
-In this guide we choose a backend, feed a model from a data pipeline, and check that a saved model
-gives the same results when it is loaded. The last section lists what makes each backend faster.
+In this guide we choose a backend, feed a model from a data pipeline, and check that a
+saved model gives the same results when it is loaded. The last section lists what makes
+each backend faster.
 
-keras_bfn is written in `keras.ops`, so the same model trains on TensorFlow, JAX and PyTorch. Choose
-the backend before Keras is imported, with an environment variable:
+keras_bfn is written in `keras.ops`, so the same model trains on TensorFlow, JAX and
+PyTorch. Choose the backend before Keras is imported, with an environment variable:
 
 ```shell
 KERAS_BACKEND=jax python my_script.py
@@ -37,12 +38,12 @@ print("This runs on", keras.backend.backend())
 """
 ## Any pipeline feeds any backend
 
-`fit` takes the same data as in Keras, on every backend: NumPy arrays, a `tf.data.Dataset`, a
-PyTorch `DataLoader`, or a `keras.utils.PyDataset`. A pipeline yields batches of the data alone,
-because a Bayesian Flow Network has no targets.
+`fit` takes the same data as in Keras, on every backend: NumPy arrays, a
+`tf.data.Dataset`, a PyTorch `DataLoader`, or a `keras.utils.PyDataset`. A pipeline
+yields batches of the data alone, because a Bayesian Flow Network has no targets.
 
-Here each example is a pair of numbers in [-1, 1], a point on a circle. Every epoch samples new
-points.
+Here each example is a pair of numbers in [-1, 1], a point on a circle. Every epoch
+samples new points.
 """
 
 
@@ -56,12 +57,15 @@ class Circle(keras.utils.PyDataset):
 
     def __getitem__(self, index):
         angle = self.rng.uniform(0, 2 * np.pi, (self.batch_size, 1))
-        return 0.8 * np.concatenate([np.cos(angle), np.sin(angle)], axis=-1).astype("float32")
+        return 0.8 * np.concatenate([np.cos(angle), np.sin(angle)], axis=-1).astype(
+            "float32"
+        )
 
 
 """
-Each item above is an array. Do not yield pairs, which Keras reads as `(data, targets)`. For a
-conditional model, yield `((data, condition),)`: a tuple whose only element is a pair.
+Each item above is an array. Do not yield pairs, which Keras reads as `(data, targets)`.
+For a conditional model, yield `((data, condition),)`: a tuple whose only element is a
+pair.
 """
 
 keras.utils.set_random_seed(0)
@@ -82,17 +86,21 @@ print(f"Radius of the samples: {radius.mean():.3f} +- {radius.std():.3f}")
 """
 ## What stays the same, and what differs
 
-A `.keras` file written on one backend loads on the others. With the same noise, the loaded model
-gives the same loss, code lengths and samples, to float32 precision.
+A `.keras` file written on one backend loads on the others. With the same noise, the
+loaded model gives the same loss, code lengths and samples, to float32 precision.
 """
 
 model.save("circle.keras")
 copy = keras.saving.load_model("circle.keras")
-scores = [m.code_length(points, seed=0, verbose=0)["transmission"].mean() for m in (model, copy)]
+scores = [
+    m.code_length(points, seed=0, verbose=0)["transmission"].mean()
+    for m in (model, copy)
+]
 print("Code length before and after loading:", scores)
 
 """
-Random numbers differ between backends: a seed gives the same noise only on the same backend.
+Random numbers differ between backends: a seed gives the same noise only on the same
+backend.
 
 ## Speed
 
@@ -100,21 +108,25 @@ Random numbers differ between backends: a seed gives the same noise only on the 
 - On TensorFlow they run as graphs. XLA compiles the graphs on a GPU, and on a CPU with
   `model.compile(jit_compile=True)`.
 - On PyTorch they run eagerly.
-- Convolutions use the faster memory layout: channels first for PyTorch on a CPU, channels last
-  otherwise. The data stay channels last, and the weights are the same.
-- On Linux, the C allocator returns the memory of each large tensor to the system and then requests
-  it again. The system clears the memory each time. This took a seventh of the time of a
-  Transformer's training step on JAX. To make the allocator keep the memory, set these variables
-  before Python starts. The process then stays at its peak size:
-  `MALLOC_ARENA_MAX=1 MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592`.
-- A GPU needs another package of JAX (`pip install "jax[cuda12]"`) or of TensorFlow (`pip install
-  "tensorflow[and-cuda]"`). Build the network with `dtype="mixed_bfloat16"`, or first call
-  `keras.config.set_dtype_policy("mixed_bfloat16")`. Evidence, times and losses stay float32.
-- If memory does not suffice, also use a smaller `batch_size`, with `gradient_accumulation_steps` of
-  the optimizer, and `remat=True` of the network (all but `MLP` and `MultiPart`). To sample, use a
-  smaller `batch_size` of `generate`.
+- Convolutions use the faster memory layout: channels first for PyTorch on a CPU,
+  channels last otherwise. The data stay channels last, and the weights are the same.
+- On Linux, the C allocator returns the memory of each large tensor to the system and
+  then requests it again. The system clears the memory each time. This took a seventh of
+  the time of a Transformer's training step on JAX. To make the allocator keep the
+  memory, set these variables before Python starts. The process then stays at its peak
+  size: `MALLOC_ARENA_MAX=1 MALLOC_MMAP_THRESHOLD_=4294967296
+  MALLOC_TRIM_THRESHOLD_=8589934592`.
+- A GPU needs another package of JAX (`pip install "jax[cuda12]"`) or of TensorFlow
+  (`pip install "tensorflow[and-cuda]"`). Build the network with
+  `dtype="mixed_bfloat16"`, or first call
+  `keras.config.set_dtype_policy("mixed_bfloat16")`. Evidence, times and losses stay
+  float32.
+- If memory does not suffice, also use a smaller `batch_size`, with
+  `gradient_accumulation_steps` of the optimizer, and `remat=True` of the network (all
+  but `MLP` and `MultiPart`). To sample, use a smaller `batch_size` of `generate`.
 
-`generate` compiles one program for each batch size and sampler, and reuses it for any number of
-steps. Keep the batch size and the sampler the same from call to call. A plain function as
-`guidance` is compiled anew in each call; a [subclass of `Guidance`](guidance.py) is not.
+`generate` compiles one program for each batch size and sampler, and reuses it for any
+number of steps. Keep the batch size and the sampler the same from call to call. A plain
+function as `guidance` is compiled anew in each call; a [subclass of
+`Guidance`](guidance.py) is not.
 """

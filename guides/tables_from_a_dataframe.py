@@ -10,11 +10,12 @@ Accelerator: None
 """
 ## Introduction
 
-In this guide we train a model on a table of wines with missing cells. We generate rows, impute
-missing cells, find unlikely rows, and use such a model in a pipeline of scikit-learn. `pairs.png`
-compares generated rows with real ones. The model learns the joint distribution of all columns. It
-takes a DataFrame of pandas or polars, and returns one. The guide takes two or three minutes on a
-CPU. It needs `pip install "keras-bfn[tables]"`, `pandas`, `scikit-learn` and `matplotlib`.
+In this guide we train a model on a table of wines with missing cells. We generate rows,
+impute missing cells, find unlikely rows, and use such a model in a pipeline of
+scikit-learn. `pairs.png` compares generated rows with real ones. The model learns the
+joint distribution of all columns. It takes a DataFrame of pandas or polars, and returns
+one. The guide takes two or three minutes on a CPU. It needs `pip install
+"keras-bfn[io]"`, `pandas`, `scikit-learn` and `matplotlib`.
 
 ## Setup
 """
@@ -39,8 +40,8 @@ keras.utils.set_random_seed(0)
 """
 ## A table
 
-The table holds six measurements of 178 wines, and the grape of each: one of three. As in most
-tables, cells are missing: we remove one in twenty from the training rows.
+The table holds six measurements of 178 wines, and the grape of each: one of three. As
+in most tables, cells are missing: we remove one in twenty from the training rows.
 """
 
 wines = load_wine(as_frame=True).frame
@@ -57,17 +58,20 @@ print(train.head().to_string())
 """
 `Table.from_dataframe` chooses a type for each column:
 
-- `Category`: strings, bools, and numbers with at most ten different values, without an order.
-  Grades from 1 to 5 have an order: declare them as `Levels(1, 5)`.
-- `Levels`: integers with more than ten different values, over at most 256 levels, in order.
-- `Number`: all other numbers, and dates. Ranks are mapped to normal quantiles, so long tails do no
-  harm. For dates, `Number(cycles=["week", "year"])` also sends the weekday and the season.
+- `Category`: strings, bools, and numbers with at most ten different values, without an
+  order. Grades from 1 to 5 have an order: declare them as `Levels(1, 5)`.
+- `Levels`: integers with more than ten different values, over at most 256 levels, in
+  order.
+- `Number`: all other numbers, and dates. Ranks are mapped to normal quantiles, so long
+  tails do no harm. For dates, `Number(cycles=["week", "year"])` also sends the weekday
+  and the season.
 - `Angle`: never chosen. Declare periodic numbers, such as degrees, as `Angle(360)`.
 
-pandas stores integers as floats if cells are missing, so magnesium becomes a `Number`. We declare
-it as `Levels`, in a wider range than observed. `Number("mean")` scales proline linearly instead.
-Rules between columns, such as `end=AtLeast("start")` or `gross=SumOf("net", "tax")`, hold in every
-generated row; parse dates first (`pandas.read_csv(..., parse_dates=["start", "end"])`).
+pandas stores integers as floats if cells are missing, so magnesium becomes a `Number`.
+We declare it as `Levels`, in a wider range than observed. `Number("mean")` scales
+proline linearly instead. Rules between columns, such as `end=AtLeast("start")` or
+`gross=SumOf("net", "tax")`, hold in every generated row; parse dates first
+(`pandas.read_csv(..., parse_dates=["start", "end"])`).
 """
 
 print(Table.from_dataframe(train))
@@ -77,9 +81,9 @@ print(table)
 """
 ## The model
 
-`make_model` makes a model for the table. By default, `fit` takes 2,000 steps of AdamW, but at most
-1,000 epochs. The more rows, the larger the batches, from 64 to 512 rows. Missing cells need no
-preparation: the model learns where they occur.
+`make_model` makes a model for the table. By default, `fit` takes 2,000 steps of AdamW,
+but at most 1,000 epochs. The more rows, the larger the batches, from 64 to 512 rows.
+Missing cells need no preparation: the model learns where they occur.
 """
 
 model = table.make_model(width=64, seed=0)
@@ -88,9 +92,10 @@ nats = model.code_length(test, num_repeats=100, seed=0, verbose=0)["parts"]
 print({name: sum(part.values()).mean().round(2).item() for name, part in nats.items()})
 
 """
-These are the mean code lengths of the parts of a test row, in nats; their sum is that of the row.
-All `Number` columns form one part, `"numbers"`. The part `"present"` states which cells are
-present. `num_repeats=100` averages over 100 values of t per row, `evaluate` by default over one.
+These are the mean code lengths of the parts of a test row, in nats; their sum is that
+of the row. All `Number` columns form one part, `"numbers"`. The part `"present"` states
+which cells are present. `num_repeats=100` averages over 100 values of t per row,
+`evaluate` by default over one.
 
 ## Generated rows
 """
@@ -99,10 +104,11 @@ drawn = model.sample(500, num_steps=30, seed=0)
 print(drawn.head().to_string())
 
 """
-Generated values have the precision of the training rows: proline is a whole number, and alcohol has
-two digits after the point. Again, about one cell in twenty is missing. The diagonal of `pairs.png`
-shows the distribution of each column: training rows in grey, generated rows in red. Other panels
-show pairs of columns: training rows in black, generated rows in colour, by grape.
+Generated values have the precision of the training rows: proline is a whole number, and
+alcohol has two digits after the point. Again, about one cell in twenty is missing. The
+diagonal of `pairs.png` shows the distribution of each column: training rows in grey,
+generated rows in red. Other panels show pairs of columns: training rows in black,
+generated rows in colour, by grape.
 """
 
 
@@ -115,7 +121,13 @@ def plot_pairs(columns, path):
             if i == j:
                 bins = np.linspace(train[x].min(), train[x].max(), 16)
                 axes.hist(train[x].dropna(), bins, density=True, color="0.7")
-                axes.hist(drawn[x].dropna(), bins, density=True, histtype="step", color="tab:red")
+                axes.hist(
+                    drawn[x].dropna(),
+                    bins,
+                    density=True,
+                    histtype="step",
+                    color="tab:red",
+                )
             else:
                 for grape, few in drawn[: len(train)].groupby("grape"):
                     axes.plot(few[x], few[y], ".", markersize=4, label=grape)
@@ -135,7 +147,8 @@ print("the same in generated rows:", made[np.abs(real).argmax()].round(2))
 """
 ## Conditional generation
 
-`given` is a dict from columns to one value for all rows, or to a list with a value for each row.
+`given` is a dict from columns to one value for all rows, or to a list with a value for
+each row.
 """
 
 for grape in ("Barolo", "Grignolino", "Barbera"):
@@ -151,10 +164,10 @@ print(strong["grape"].value_counts().to_dict())
 """
 ## Imputation
 
-`impute_expected` fills in expected numbers and the likeliest classes, by one network call. `impute`
-samples the missing cells. The spread of 15 samples (`num_draws`) shows the uncertainty. If it is
-right, one true value in 16 is below them all, and one in 16 above, so 88% lie between. We hide a
-quarter of the numbers, and all grapes.
+`impute_expected` fills in expected numbers and the likeliest classes, by one network
+call. `impute` samples the missing cells. The spread of 15 samples (`num_draws`) shows
+the uncertainty. If it is right, one true value in 16 is below them all, and one in 16
+above, so 88% lie between. We hide a quarter of the numbers, and all grapes.
 """
 
 hidden = rng.uniform(size=(len(test), len(names))) < 0.25
@@ -182,30 +195,35 @@ print(f"grape imputed correctly: {(expected['grape'] == test['grape']).mean():.0
 """
 ## Cells missing for a reason
 
-Some cells are missing because of other values in the row: hue may be measured for some grapes only.
-By default, a column with missing cells is *nullable*: the model learns how missing cells depend on
-the other columns, and generates them accordingly. As an example, we remove the hue of each Barbera.
+Some cells are missing because of other values in the row: hue may be measured for some
+grapes only. By default, a column with missing cells is *nullable*: the model learns how
+missing cells depend on the other columns, and generates them accordingly. As an
+example, we remove the hue of each Barbera.
 """
 
 gaps = whole.assign(hue=whole["hue"].where(whole["grape"] != "Barbera"))
 gap_model = Table.from_dataframe(gaps).make_model(width=64, seed=0)
 gap_model.fit(gaps, epochs=200, verbose=0)
-for name, frame in (("real", gaps), ("drawn", gap_model.sample(500, num_steps=30, seed=0))):
+for name, frame in (
+    ("real", gaps),
+    ("drawn", gap_model.sample(500, num_steps=30, seed=0)),
+):
     missing = frame["hue"].isna().groupby(frame["grape"]).mean()
     print(f"{name:<6} hue missing: {missing.round(2).to_dict()}")
 print("missing after impute:", gap_model.impute(gaps, seed=0)["hue"].isna().sum())
 
 """
-`impute` fills every missing cell. If cells are missing by chance, declare the column with
-`nullable=False`, such as `Number(nullable=False)`. The model then learns nothing from its missing
-cells, and generates a value in every row.
+`impute` fills every missing cell. If cells are missing by chance, declare the column
+with `nullable=False`, such as `Number(nullable=False)`. The model then learns nothing
+from its missing cells, and generates a value in every row.
 
 ## Outliers
 
-`log_likelihood` estimates a lower bound of each row's log likelihood, in nats (no bound if cells
-are missing), or with `known=["hue"]` that of its other cells. Each mapped number, from -4 to 4, is
-sent as its quarter, whose log density counts: it may be positive. Rows are unlikely if a value is
-unusual, or if usual values do not go together: we replace one cell of each by that of another row.
+`log_likelihood` estimates a lower bound of each row's log likelihood, in nats (no bound
+if cells are missing), or with `known=["hue"]` that of its other cells. Each mapped
+number, from -4 to 4, is sent as its quarter, whose log density counts: it may be
+positive. Rows are unlikely if a value is unusual, or if usual values do not go
+together: we replace one cell of each by that of another row.
 """
 
 swapped = test.copy()
@@ -223,7 +241,8 @@ print(test.assign(nats=likely.round(1)).nsmallest(3, "nats").to_string())
 """
 ## Saving
 
-A `.keras` file or a preset includes the table, so the loaded model takes and returns frames.
+A `.keras` file or a preset includes the table, so the loaded model takes and returns
+frames.
 """
 
 model.save("wine.keras")
@@ -233,9 +252,10 @@ print(loaded.table.columns["grape"], len(loaded.sample(3, num_steps=10)))
 """
 ## With scikit-learn
 
-`TableEstimator` wraps such a model as a scikit-learn estimator. It takes frames or arrays of
-numbers. Its `transform` imputes expected values (or samples, with `sample_posterior=True`), since
-this pipeline's classifier does not accept missing cells.
+`TableEstimator` wraps such a model as a scikit-learn estimator. It takes frames or
+arrays of numbers. Its `transform` imputes expected values (or samples, with
+`sample_posterior=True`), since this pipeline's classifier does not accept missing
+cells.
 """
 
 imputer = TableEstimator(width=64, epochs=200, random_state=0)
@@ -245,6 +265,7 @@ print(f"accuracy with a quarter hidden: {pipeline.score(shown, test['grape']):.2
 print(f"log likelihood of a row: {pipeline[0].score(test[names]):.1f}")
 
 """
-`examples/table.py` trains such a model on your CSV file, generates and imputes rows, and writes a
-report. [The results](../docs/results.md#tables) compare the model with other methods.
+`examples/table.py` trains such a model on your CSV file, generates and imputes rows,
+and writes a report. [The results](../docs/results.md#tables) compare the model with
+other methods.
 """

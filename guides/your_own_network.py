@@ -10,13 +10,15 @@ Accelerator: None
 """
 ## Introduction
 
-In this guide we write three networks for one task: a functional model, a subclassed model, and a
-model on a backbone that was made for something else. We check and train each of them, compare their
-code lengths with the entropy of the data, and then make mistakes to see the error messages.
+In this guide we write three networks for one task: a functional model, a subclassed
+model, and a model on a backbone that was made for something else. We check and train
+each of them, compare their code lengths with the entropy of the data, and then make
+mistakes to see the error messages.
 
-A Bayesian Flow Network sends data as noisy messages. The *input distribution* of a variable is what
-its own messages say about it. The network takes the parameters of all of these, and predicts
-each variable from them. Any Keras model or layer can do this. The guide takes minutes on a CPU.
+A Bayesian Flow Network sends data as noisy messages. The *input distribution* of a
+variable is what its own messages say about it. The network takes the parameters of all
+of these, and predicts each variable from them. Any Keras model or layer can do this.
+The guide takes minutes on a CPU.
 
 ## Setup
 """
@@ -36,10 +38,11 @@ from keras_bfn.layers import EvidenceShortcut, TimeEmbedding
 """
 ## The task
 
-The data are words of six letters from a to d, three pairs of equal letters, such as `ccaabb`. There
-are 64 such words, all equally likely, so the entropy is log(64), or 4.16 nats. No network can send
-a word in less. Coding the letters independently costs twice as much. The letters are classes 0 to
-3; a `DiscreteFlow` defines how they are sent. The shape of one example (*event shape*) is `(6,)`.
+The data are words of six letters from a to d, three pairs of equal letters, such as
+`ccaabb`. There are 64 such words, all equally likely, so the entropy is log(64), or
+4.16 nats. No network can send a word in less. Coding the letters independently costs
+twice as much. The letters are classes 0 to 3; a `DiscreteFlow` defines how they are
+sent. The shape of one example (*event shape*) is `(6,)`.
 """
 
 LETTERS, LENGTH = "abcd", 6
@@ -61,20 +64,22 @@ A network is called with a dict, and returns a tensor:
 | `"t_next"` | `(batch,)` | the time after the next message; optional |
 | returned | `(batch, *event_shape, flow.output_size)` | parameters of the output distribution |
 
-Here theta holds the probabilities of 4 classes for each of 6 letters, and the network returns 4
-logits for each. Each flow documents its own parameters: for a `keras_bfn.flows.DiscretizedFlow`,
-theta is a mean, and the network returns the mean and log standard deviation of the noise, or, with
-`prediction="data"`, of the data. For [several kinds](several_kinds.py), the flow, theta and the
-output are dicts. In an `AnyOrderNetwork` ([in any order](in_any_order.py)), `"t"` has the shape of
-the data. If `call` has an argument `training`, it is true during `fit`. A subclassed network that
+Here theta holds the probabilities of 4 classes for each of 6 letters, and the network
+returns 4 logits for each. Each flow documents its own parameters: for a
+`keras_bfn.flows.DiscretizedFlow`, theta is a mean, and the network returns the mean and
+log standard deviation of the noise, or, with `prediction="data"`, of the data. For
+[several kinds](several_kinds.py), the flow, theta and the output are dicts. In an
+`AnyOrderNetwork` ([in any order](in_any_order.py)), `"t"` has the shape of the data. If
+`call` has an argument `training`, it is true during `fit`. A subclassed network that
 takes `"t_next"` says so by an attribute `jumps = True`.
 
 ## A functional model
 
-The inputs have the names of the contract. (From a functional network, `BayesianFlowNetwork` can
-infer the event shape.) Two optional layers of the package help. `TimeEmbedding` turns the time into
-a vector. `EvidenceShortcut` adds to the output what a letter's own messages say about it, so that
-the network has to learn only what the other letters say. The other models do without this layer.
+The inputs have the names of the contract. (From a functional network,
+`BayesianFlowNetwork` can infer the event shape.) Two optional layers of the package
+help. `TimeEmbedding` turns the time into a vector. `EvidenceShortcut` adds to the
+output what a letter's own messages say about it, so that the network has to learn only
+what the other letters say. The other models do without this layer.
 """
 
 
@@ -86,7 +91,9 @@ def make_functional():
     for _ in range(2):
         x = layers.Activation("silu")(layers.Add()([x, time]))
         x = layers.Dense(128)(x)
-    x = layers.Dense(LENGTH * flow.output_size, kernel_initializer="zeros")(layers.ReLU()(x))
+    x = layers.Dense(LENGTH * flow.output_size, kernel_initializer="zeros")(
+        layers.ReLU()(x)
+    )
     x = layers.Reshape((LENGTH, flow.output_size))(x)
     return keras.Model({"theta": theta, "t": t}, EvidenceShortcut(flow)(x, theta))
 
@@ -94,9 +101,9 @@ def make_functional():
 """
 ## A subclassed model
 
-Here each letter is a vector of features. Dense blocks alternate: one mixes the features of each
-letter, the next mixes the letters. To save the model, register the class and return the arguments
-of the constructor from `get_config`.
+Here each letter is a vector of features. Dense blocks alternate: one mixes the features
+of each letter, the next mixes the letters. To save the model, register the class and
+return the arguments of the constructor from `get_config`.
 """
 
 
@@ -128,10 +135,11 @@ class Mixer(keras.Model):
 """
 ## On a backbone
 
-A text backbone, such as those of KerasHub, looks up a vector for each token id and computes
-features from these vectors. Our network gets no tokens, only probabilities. We therefore replace
-the lookup by the expected vector, the product of theta and the embedding table. This backbone is
-small and untrained. With a pretrained one, freeze it (`trainable`) or use a small learning rate.
+A text backbone, such as those of KerasHub, looks up a vector for each token id and
+computes features from these vectors. Our network gets no tokens, only probabilities. We
+therefore replace the lookup by the expected vector, the product of theta and the
+embedding table. This backbone is small and untrained. With a pretrained one, freeze it
+(`trainable`) or use a small learning rate.
 """
 
 
@@ -150,7 +158,9 @@ class OnBackbone(keras.Model):
         self.backbone = backbone
         self.table = backbone.get_layer("token_embedding")
         self.encoder = keras.Model(self.table.output, backbone.output)
-        self.time = keras.Sequential([TimeEmbedding(32), layers.Dense(self.table.output_dim)])
+        self.time = keras.Sequential(
+            [TimeEmbedding(32), layers.Dense(self.table.output_dim)]
+        )
         self.head = layers.Dense(self.table.input_dim)
 
     def call(self, inputs):
@@ -168,9 +178,10 @@ class OnBackbone(keras.Model):
 """
 ## Check and train
 
-`check_network` calls a network and trains it for one step, so give it a new one. It verifies the
-shape of the output, that it is finite at all times and depends on theta, that examples of a batch
-do not affect each other, and that the network can be saved and loaded.
+`check_network` calls a network and trains it for one step, so give it a new one. It
+verifies the shape of the output, that it is finite at all times and depends on theta,
+that examples of a batch do not affect each other, and that the network can be saved and
+loaded.
 """
 
 
@@ -197,16 +208,18 @@ for name, make in {
 """
 ## Conditions
 
-Pass conditions to `fit` beside the data, such as the first letter in `fit((train, train[:, 0]))`.
-The network receives them as `"condition"`, an array or a dict of arrays. To also generate without a
-condition, reserve a value that means "none", here 4, because the letters are 0 to 3. In training,
-`BayesianFlowNetwork(..., null_condition=4, condition_dropout=0.2)` replaces 20% of the conditions
-by 4. See [networks and presets](networks_and_presets.py).
+Pass conditions to `fit` beside the data, such as the first letter in `fit((train,
+train[:, 0]))`. The network receives them as `"condition"`, an array or a dict of
+arrays. To also generate without a condition, reserve a value that means "none", here 4,
+because the letters are 0 to 3. In training, `BayesianFlowNetwork(..., null_condition=4,
+condition_dropout=0.2)` replaces 20% of the conditions by 4. See [networks and
+presets](networks_and_presets.py).
 
 ## Mistakes
 
-Wrong inputs or outputs of a functional network raise an error when the model is constructed, and
-those of other networks at the first batch. `check_network` finds such mistakes, and others:
+Wrong inputs or outputs of a functional network raise an error when the model is
+constructed, and those of other networks at the first batch. `check_network` finds such
+mistakes, and others:
 """
 
 
@@ -232,9 +245,10 @@ for change in (
         print(" ".join(str(error).split())[:100])
 
 """
-No check can detect outputs of the right shape but with the wrong meaning. A `DiscreteFlow` expects
-*logits*. If the network returns probabilities, no class ever becomes more than e times as likely as
-another, and a word costs more than six independent letters (8.3 nats):
+No check can detect outputs of the right shape but with the wrong meaning. A
+`DiscreteFlow` expects *logits*. If the network returns probabilities, no class ever
+becomes more than e times as likely as another, and a word costs more than six
+independent letters (8.3 nats):
 """
 
 
@@ -247,6 +261,7 @@ wrong = keras_bfn.BayesianFlowNetwork(flow, Softmaxed(), event_shape=(LENGTH,), 
 print(f"Logits: {cost(model):.2f} nats. Probabilities instead: {cost(wrong):.2f} nats")
 
 """
-So compare the cost after the first epochs with that of independent, equally likely classes: log(K)
-nats for each variable. If it stays higher, look for a mistake in what the network returns.
+So compare the cost after the first epochs with that of independent, equally likely
+classes: log(K) nats for each variable. If it stays higher, look for a mistake in what
+the network returns.
 """

@@ -8,7 +8,7 @@ import re
 import pytest
 
 import keras_bfn
-from docs import prose
+from docs import presets, prose
 from tests.test_guides import ROOT
 
 pytestmark = pytest.mark.once
@@ -50,11 +50,41 @@ def test_the_page_by_task_lists_each_public_name():
         assert callable(functools.reduce(getattr, path, keras_bfn)), name
 
 
+def test_the_table_of_presets_is_that_of_their_cards():
+    assert presets.table() in presets.PAGE.read_text(), "run `python -m docs.presets`"
+
+
 def test_texts_have_the_version_of_the_package():
     version = keras_bfn.__version__
     assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text()
     newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert newest[1] == version
+
+
+def headings(path):
+    """The anchors of a text's headings, as GitHub and the site make them."""
+    text = re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.DOTALL | re.MULTILINE)
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+
+
+TEXTS = [
+    *ROOT.glob("*.md"),
+    *(path for path in ROOT.glob("docs/*.md") if path.stem != "playground"),  # of the site alone
+    *ROOT.glob("benchmarks/**/*.md"),
+    *ROOT.glob("guides/*.py"),
+]
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_to_files_and_headings(path):
+    links = re.findall(r"\]\(([^)\s]+)\)", path.read_text())
+    for link in links:
+        file, _, anchor = link.partition("#")
+        if not re.match(r"\w+:", link) and re.search(r"\.(md|py|json|png)$", file or path.name):
+            target = path.parent / file if file else path
+            assert target.is_file(), link
+            assert not anchor or anchor in headings(target), link
 
 
 def test_suggestions_on_prose_leave_out_code(tmp_path):

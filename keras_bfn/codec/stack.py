@@ -42,7 +42,7 @@ class Stack:
     """
 
     def __init__(self, words, ends=False):
-        with tell_to_install('The codec needs constriction: pip install "keras-bfn[codec]"'):
+        with tell_to_install('The codec needs constriction: pip install "keras-bfn[io]"'):
             import constriction
         if len(words) and words[-1] == 0:
             raise CodecError("the word on top of the stack is zero")

@@ -403,7 +403,7 @@ def _counts(tokenizer, character):
 @functools.lru_cache(maxsize=8)
 def _vocabulary(json):
     """Returns the tokenizer that the JSON describes, and the number of its tokens."""
-    with tell_to_install('`Subwords` needs tokenizers: pip install "keras-bfn[text]"'):
+    with tell_to_install('`Subwords` needs tokenizers: pip install "keras-bfn[io]"'):
         import tokenizers
 
     tokenizer = tokenizers.Tokenizer.from_str(json)

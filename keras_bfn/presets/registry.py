@@ -127,7 +127,7 @@ PRESETS = {
         weights=str(_HERE / "bfn_digits"),
     ),
     "bfn_digits_classes": Preset(
-        "The same, conditioned on the digit: 0 to 9, or 10 for no condition.",
+        "8x8 digits with 17 levels, conditioned on the digit: a U-Net, by examples/digits.py.",
         num_params=169_138,
         weights=str(_HERE / "bfn_digits_classes"),
     ),

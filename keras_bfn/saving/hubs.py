@@ -49,7 +49,7 @@ def import_hub(handle):
     """
     library = "huggingface_hub" if handle.startswith(HUGGING_FACE) else "kagglehub"
     with tell_to_install(
-        f"The model hub needs {library}: `pip install \"keras-bfn[hub]\"`. Received: '{handle}'"
+        f"The model hub needs {library}: `pip install \"keras-bfn[io]\"`. Received: '{handle}'"
     ):
         return importlib.import_module(library)
 

@@ -22,7 +22,7 @@ SHORT_FLOAT = re.compile("float(16|32)", re.IGNORECASE)
 
 def import_narwhals():
     """Returns the package `narwhals`, which reads frames of either library."""
-    with tell_to_install('DataFrames need narwhals: pip install "keras-bfn[tables]"'):
+    with tell_to_install('DataFrames need narwhals: pip install "keras-bfn[io]"'):
         import narwhals
     return narwhals
 

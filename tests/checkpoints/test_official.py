@@ -234,9 +234,7 @@ def test_a_missing_torch_or_huggingface_hub_is_named(monkeypatch):
         monkeypatch.undo()
         monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     pytest.importorskip("torch")
-    with pytest.raises(
-        ImportError, match=r"needs huggingface_hub.*keras-bfn\[hub\].*hf://rupspace"
-    ):
+    with pytest.raises(ImportError, match=r"needs huggingface_hub.*keras-bfn\[io\].*hf://rupspace"):
         load_official(network, path)
 
 

@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal, assert_equal
 
-from keras_bfn.codec import CodecError, container
+from keras_bfn.codec import container
 from keras_bfn.codec.expectations import MOST_CANDIDATES
 from keras_bfn.codec.stack import SHARE_BITS, Stack
 from keras_bfn.codec.stages import NUM_STARTING_STAGES, list_stages
 from tests.codec.crafting import random_words
 from tests.codec.golden import (
-    FOLDER,
     NUM_BINS,
     ORDERS,
     PARTS,
@@ -53,13 +52,6 @@ def test_the_file_has_all_that_is_in_the_format():
     chain = list_stages(codec.model.flow, 4, 0.25, 2)[-1].chains
     candidates = [chain.channel.num_candidates(gained) for gained in chain.gained[1:]]
     assert min(candidates) < MOST_CANDIDATES < max(candidates) < NUM_BINS
-
-
-@pytest.mark.once
-@pytest.mark.parametrize("version", [3, 5])
-def test_files_of_former_formats_are_refused_by_their_number(version):
-    with pytest.raises(CodecError, match=f"version {version}; only 6 is supported"):
-        make_codec().decompress((FOLDER / f"format_{version}.bfn").read_bytes(), verbose=0)
 
 
 @pytest.mark.once

@@ -188,7 +188,7 @@ def test_subwords_neither_pad_nor_cut_nor_change_with_what_they_were_made_of(tra
 
 def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "tokenizers", None)
-    with pytest.raises(ImportError, match=r"pip install .keras-bfn\[text\]"):
+    with pytest.raises(ImportError, match=r"pip install .keras-bfn\[io\]"):
         Subwords("{}")
 
 

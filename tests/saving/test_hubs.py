@@ -160,7 +160,7 @@ def test_what_kaggle_does_not_show_is_refused(status, kind, kaggle):
 )
 def test_a_missing_library_is_named(handle, library, monkeypatch):
     monkeypatch.setitem(sys.modules, library, None)
-    message = rf'needs {library}: `pip install "keras-bfn\[hub\]"`.*{handle}'
+    message = rf'needs {library}: `pip install "keras-bfn\[io\]"`.*{handle}'
     with pytest.raises(ImportError, match=message):
         BayesianFlowNetwork.from_preset(handle)
     with pytest.raises(ImportError, match=message):

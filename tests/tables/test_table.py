@@ -208,7 +208,7 @@ TABLE = Table.from_dataframe(FRAME)
 
 def test_without_narwhals_one_is_told_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "narwhals", None)
-    with pytest.raises(ImportError, match=r'pip install "keras-bfn\[tables\]"'):
+    with pytest.raises(ImportError, match=r'pip install "keras-bfn\[io\]"'):
         Table.from_dataframe(FRAME)
 
 
