@@ -1,6 +1,7 @@
 """Tables whose rows form sequences: several rows for each entity, in order."""
 
 import contextlib
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
@@ -34,8 +35,12 @@ class Sequences(Immutable):
     One example is an entity with all its rows, in the frame's order. *Static* columns have one
     value per entity; the others have one per row. The number of an entity's rows is one more static
     column, `"length"`. If there are at most ten different lengths, sampled entities have one of
-    these, otherwise any length up to the largest. A model made by `make_model` takes such frames,
-    and returns them.
+    these, otherwise any length from the smallest to the largest. A model made by `make_model` takes
+    such frames, and returns them.
+
+    An *ascending* column, such as a date, never decreases from one row of an entity to the next. It
+    is sent as the first row's value, which is a static column, `"first day"` for `"day"`, and the
+    differences between rows.
 
     The parts of rows have one more axis than those of a `Table`, of `num_steps`: the shape of the
     numbers is `(num_steps, num_numbers)`. The values after an entity's last row are meaningless.
@@ -46,10 +51,11 @@ class Sequences(Immutable):
         rows: a `keras_bfn.tables.Table` of the other columns.
         num_steps: int. The largest number of rows of an entity.
         order: list of the frame's columns, in order.
+        ascending: dict from the names of ascending columns to those of their first values.
 
     Attributes:
-        names: list of the names of the columns that can be given to `sample`: static ones, and the
-            length.
+        names: list of the names of the columns that can be given to `sample`: static ones, first
+            values, and the length.
         length: the name of the column of lengths: `"length"`, unless a column has it.
         nullable: list of the names of the columns that can miss cells.
         library: as in `keras_bfn.tables.Table`.
@@ -74,7 +80,13 @@ class Sequences(Immutable):
     largest_batch = 64  # an example has all rows of an entity
 
     def __init__(
-        self, entity: str, entities: Table, rows: Table, num_steps: int, order: Sequence[str]
+        self,
+        entity: str,
+        entities: Table,
+        rows: Table,
+        num_steps: int,
+        order: Sequence[str],
+        ascending: Mapping[str, str] | None = None,
     ) -> None:
         for name, table in (("entities", entities), ("rows", rows)):
             if not isinstance(table, Table):
@@ -84,7 +96,10 @@ class Sequences(Immutable):
         self.order, self.library = list(order), rows.library
         self.names, self.length = entities.names, entities.names[-1]
         self.nullable = [*entities.nullable, *rows.nullable]
-        columns = [entity, *entities.names[:-1], *rows.names]
+        self.ascending = dict(ascending or {})
+        firsts = self.ascending.values()
+        self.static = [name for name in entities.names[:-1] if name not in firsts]
+        columns = [entity, *self.static, *rows.names]
         if sorted(self.order) != sorted(columns):
             raise refusal("order", f"must contain each of the columns {columns} once", order)
 
@@ -95,6 +110,7 @@ class Sequences(Immutable):
         entity: str,
         static: Sequence[str] = (),
         columns: Mapping[str, Column | Rule] | None = None,
+        ascending: Sequence[str] = (),
     ) -> Self:
         """Chooses and fits the columns of a frame, as `keras_bfn.tables.Table.from_dataframe` does.
 
@@ -106,6 +122,8 @@ class Sequences(Immutable):
             static: names of columns that have the same value in all rows of an entity.
             columns: None, or a dict from names to a `keras_bfn.tables.Column` or a
                 `keras_bfn.tables.Rule`, between static columns or between the others.
+            ascending: names of other columns, of numbers or times without missing cells, that never
+                decrease from one row of an entity to the next.
 
         Returns:
             A `Sequences`.
@@ -125,21 +143,35 @@ class Sequences(Immutable):
         if len({entity, *static}) <= len(static) or not set(static) <= set(frame.columns):
             expected = f"must contain different columns of {frame.columns}, without {entity!r}"
             raise refusal("static", expected, static)
+        ascending = [ascending] if isinstance(ascending, str) else list(ascending)
+        if not set(ascending) <= set(names) - set(columns):
+            expected = f"must contain columns of {names} without an entry in `columns`"
+            raise refusal("ascending", expected, ascending)
         if not names or not len(frame):
             expected = "must have rows, and a column that is neither the entity nor static"
             raise refusal("df", expected, f"{len(frame)} rows of {frame.columns}")
-        rows = Table.from_dataframe(frame.select(names).to_native(), **_some(columns, names))
-
-        groups = _group(frame, entity)
+        groups, library = _group(frame, entity), frame.implementation.name.lower()
         length, lengths = free_name("length", frame.columns), [len(group) for group in groups]
-        series = frames.make_series(frame.implementation.name.lower(), lengths).alias(length)
+        series = frames.make_series(library, lengths).alias(length)
         firsts = frame[[group[0] for group in groups]].with_columns(series)
-        firsts = firsts.select(*static, length).to_native()
+        first_names = {name: free_name(f"first {name}", frame.columns) for name in ascending}
+        firsts = firsts.with_columns(*(firsts[a].alias(b) for a, b in first_names.items()))
+        firsts = firsts.select(*static, *first_names.values(), length).to_native()
         num_steps, few = max(lengths), len(set(lengths)) <= FEW_VALUES
-        own = {**_some(columns, static), length: Category() if few else Levels(1, num_steps)}
+        range_of_lengths = Category() if few else Levels(min(lengths), num_steps)
+        own = {**_some(columns, static), length: range_of_lengths}
         entities = Table.from_dataframe(firsts, **own)
 
-        made = cls(entity, entities, rows, num_steps, frame.columns)
+        differences = []
+        for name in ascending:
+            found = _differences(name, frames.read_cells(frame[name]), groups)
+            places = np.argsort([row for group in groups for row in group])
+            found = [found[place] for place in places]
+            differences.append(frames.make_series(library, found).alias(name))
+        of_rows = frame.select(names).with_columns(*differences).to_native()
+        rows = Table.from_dataframe(of_rows, **_some(columns, names))
+
+        made = cls(entity, entities, rows, num_steps, frame.columns, first_names)
         made.read(df)  # checks static columns
         return made
 
@@ -183,8 +215,14 @@ class Sequences(Immutable):
                 raise mismatch("df", expected, f"{len(group)} for {entities[group[0]]!r}")
         cells = {self.length: [len(group) for group in groups]}
         order = [row for group in groups for row in group]
-        for name in (*self.entities.names[:-1], *self.rows.names):
+        for name in (*self.static, *self.rows.names):
             if name not in frame.columns:
+                continue
+            if name in self.ascending:
+                first = self.ascending[name]
+                found = self.entities.read_column(first, frame[name])
+                cells[name] = _differences(name, found, groups)
+                cells[first] = [found[group[0]] for group in groups]
                 continue
             table = self.rows if name in self.rows.names else self.entities
             found = table.read_column(name, frame[name])
@@ -291,12 +329,20 @@ class Sequences(Immutable):
             entities = [own[group[0]] for group in groups]
             order = np.argsort([row for group in groups for row in group])
         owners = np.repeat(np.arange(len(counts)), counts)[order]
+        cells, ends = dict(cells), np.cumsum([0, *counts]).tolist()
+        for name, first in self.ascending.items():
+            parts = [cells[name][a + 1 : b] for a, b in itertools.pairwise(ends)]
+            sums = map(
+                itertools.accumulate, ([x, *y] for x, y in zip(cells[first], parts, strict=True))
+            )
+            cells[name] = [cell for part in sums for cell in part]
         found = {}
         for name in names:
             values = entities if name == self.entity else cells[name]
             places = order if name in self.rows.names else owners
             found[name] = [values[place] for place in places]
         dtypes = self.entities.dtypes_for(found) | self.rows.dtypes_for(found)
+        dtypes |= {name: dtypes[first] for name, first in self.ascending.items()}
         dtypes[self.entity] = self._dtype_for(ids, entities)
         return frames.write_frame(self.library, found, dtypes, index)
 
@@ -378,6 +424,7 @@ class Sequences(Immutable):
         names = list_known(names, [*self.entities.names, *self.rows.names])
         own = [name for name in names if name in self.rows.names]
         static = {name for name in names if name not in own} | ({self.length} if own else set())
+        static |= {self.ascending[name] for name in own if name in self.ascending}
         found, rows = self.entities.masks([*static]), self.rows.masks(own)
         shapes, parts = self.event_shape(), self.row_parts
         return {**found, **{parts[x]: np.broadcast_to(rows[x], shapes[parts[x]]) for x in rows}}
@@ -406,6 +453,21 @@ class Sequences(Immutable):
 
     def __repr__(self):
         return f"Sequences({self.entity!r}, {self.entities}, {self.rows}, {self.num_steps})"
+
+
+def _differences(name, cells, groups):
+    """Returns each row's difference to the one before it of an entity, 0 for first rows."""
+    found = []
+    for group in groups:
+        own = [cells[row] for row in group]
+        if None in own:
+            expected = f"must have no missing cell in the ascending column {name!r}"
+            raise mismatch("df", expected, f"one in row {group[own.index(None)]}")
+        found += [0, *(after - before for before, after in itertools.pairwise(own))]
+        if min(found) < 0:
+            expected = f"must not decrease in column {name!r} from one row of an entity to the next"
+            raise mismatch("df", expected, f"{own}")
+    return found
 
 
 def _some(columns, names):

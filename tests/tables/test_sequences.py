@@ -270,14 +270,14 @@ def test_given_series_have_an_index_of_entities_which_rows_do_not_take(trained):
     assert drawn.index.tolist() == list(range(8))
 
 
-def test_of_many_lengths_all_up_to_the_largest_can_be_sent():
+def test_of_many_lengths_all_from_the_smallest_to_the_largest_can_be_sent():
     lengths = [*range(2, 14), 300]
     ids = np.repeat(np.arange(len(lengths)), lengths)
     df = pandas.DataFrame({"id": ids, "x": np.resize(list("ab"), len(ids))})
     sequences = Sequences.from_dataframe(df, "id")
-    assert sequences.encode(df[:1])["length"].tolist() == [0]
+    assert sequences.encode(df[:2])["length"].tolist() == [0]
     model = sequences.make_model(width=16, num_blocks=1, seed=0)
-    with pytest.raises(ValueError, match=r"'length'.*an integer from 1 to 300.*301"):
+    with pytest.raises(ValueError, match=r"'length'.*an integer from 2 to 300.*301"):
         model.sample(1, {"length": 301})
 
 
@@ -299,3 +299,62 @@ def test_entities_are_told_apart_as_categories_are():
     df = df.assign(x=range(5))
     table = Sequences.from_dataframe(df, "id")
     assert table.read(df)[table.length] == [2, 2, 1]
+
+
+STAYS = pandas.DataFrame(
+    {
+        "id": ["a", "b", "a", "b", "a", "c", "c"],
+        "day": pandas.to_datetime("2024-01-01")
+        + pandas.to_timedelta([30, 9, 32, 9, 32, 1, 9], "D"),
+        "dose": [1.5, 2.0, 2.5, 4.0, 4.5, 3.5, 1.0],
+    }
+)
+
+
+def test_an_ascending_column_is_sent_as_its_start_and_differences():
+    stays = Sequences.from_dataframe(STAYS, "id", ascending=["day"])
+    assert stays.names == ["first day", "length"]
+    cells = stays.read(STAYS)
+    assert [gap // 86_400_000_000 for gap in cells["day"]] == [0, 2, 0, 0, 0, 0, 8]
+    sent = stays.decode(stays.encode(STAYS))
+    in_order = STAYS.sort_values("id", kind="stable", ignore_index=True)
+    assert sent[["day", "dose"]].equals(in_order[["day", "dose"]])
+    config = keras.saving.serialize_keras_object(stays)
+    assert keras.saving.deserialize_keras_object(config) == stays
+    masks = stays.masks(["day"])
+    assert {name for name, mask in masks.items() if mask.any()} == {"numbers", "day", "length"}
+
+
+@pytest.mark.once
+def test_drawn_rows_of_an_ascending_column_never_decrease():
+    model = Sequences.from_dataframe(STAYS, "id", ascending="day").make_model(width=16, seed=0)
+    model.fit(STAYS, epochs=1, verbose=0)
+    drawn = model.sample(50, num_steps=2, seed=0)
+    assert drawn.groupby("id")["day"].is_monotonic_increasing.all()
+    assert drawn["day"].dtype == STAYS["day"].dtype
+    start = pandas.Timestamp("2023-05-01")
+    drawn = model.sample(3, {"first day": start}, num_steps=2)
+    assert (drawn.groupby("id")["day"].first() == start).all()
+    filled = model.impute(STAYS.drop(columns="dose"), num_steps=2)
+    assert filled["day"].equals(STAYS["day"])
+    assert np.isfinite(model.log_likelihood(STAYS, 2, known="day")).all()
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("days", "match"),
+    [
+        ([2, 1, 3, 2, 4, 1, 2], None),
+        ([2, 1, 1, 2, 4, 1, 2], r"must not decrease in column 'day'.*\[2, 1, 4\]"),
+        ([2, 1, None, 2, 4, 1, 2], "must have no missing cell in the ascending column 'day'"),
+    ],
+)
+def test_ascending_columns_are_checked(days, match):
+    stays = STAYS.assign(day=days)
+    if match is None:
+        Sequences.from_dataframe(stays, "id", ascending=["day"])
+        return
+    with pytest.raises(ValueError, match=match):
+        Sequences.from_dataframe(stays, "id", ascending=["day"])
+    with pytest.raises(ValueError, match="ascending"):
+        Sequences.from_dataframe(stays, "id", ["dose"], ascending=["dose"])
