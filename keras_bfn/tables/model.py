@@ -7,11 +7,12 @@ from typing import Any, Protocol
 
 import keras
 import numpy as np
+from keras import ops
 from keras.callbacks import Callback, CallbackList
 
 from keras_bfn import recipes
-from keras_bfn._parts import count_examples
-from keras_bfn._random import seed_of
+from keras_bfn._parts import count_examples, map_parts, unzip_parts
+from keras_bfn._random import seed_of, uniform
 from keras_bfn._typing import Array, Data, Frame, Seed, Tensor, Verbose
 from keras_bfn._validation import (
     check_int,
@@ -22,7 +23,7 @@ from keras_bfn._validation import (
     refuse_details,
 )
 from keras_bfn.distributions import Distribution
-from keras_bfn.flows import Flow
+from keras_bfn.flows import Flow, expand
 from keras_bfn.inputs.missing import is_missing
 from keras_bfn.models.programs import check_batch_size
 from keras_bfn.orders import AnyOrderNetwork
@@ -38,6 +39,7 @@ MOST_EPOCHS = 1000  # by default: with more epochs, a model of few rows overfits
 PEAK_RATE = 3e-3
 NUM_CANDIDATES = 16  # for a row whose start and difference are unknown beside a known end
 ATTEMPTS = 4  # to find a candidate that the start's column allows
+HISTORIES = 0.25  # of the examples in training: the rows before a random one are known
 OPTIONS = {"batch_size": 1024, "verbose": 0}  # of sampling
 RECIPE = "table_recipe"  # the name of the optimizer that `fit` chooses
 
@@ -389,8 +391,7 @@ class TableModel(AnyOrderNetwork):
             raise refusal("df", "must have at least one row", df)
         cells = {name: num * values for name, values in self.table.complete(read).items()}
         nullable = self.table.nullable
-        for name in {*nullable} & {*read}:
-            cells[name] = [MISSING if cell is None else cell for cell in cells[name]]
+        cells |= self._mark(cells, read)
         owners = {name: self.table.owners(cells, name) for name in cells}
         total = 1 + max(max(numbers) for numbers in owners.values())
         size = check_batch_size(options.get("batch_size", OPTIONS["batch_size"]), total)
@@ -414,6 +415,11 @@ class TableModel(AnyOrderNetwork):
                 pairs = zip(owners[name], cells[name], strict=True)
                 cells[name] = [next(new) if i in rows else cell for i, cell in pairs]
         return cells
+
+    def _mark(self, cells, read):
+        """Returns the cells of nullable columns, `MISSING` where a frame's cell is missing."""
+        names = {*self.table.nullable} & {*read}
+        return {x: [MISSING if cell is None else cell for cell in cells[x]] for x in names}
 
     def _fill(self, cells, missing, expected=False, **options):
         """Fills in the cells that are None, given the others, in lists of cells.
@@ -454,3 +460,93 @@ class TableModel(AnyOrderNetwork):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "table": keras.saving.serialize_keras_object(self.table)}
+
+
+@keras.saving.register_keras_serializable("keras_bfn")
+class SequencesModel(TableModel):
+    """A model of `keras_bfn.tables.Sequences`, which also samples the rows that follow others.
+
+    In a quarter of the training examples, an entity's rows before a random one are known, and each
+    static column with a probability of a half.
+
+    Args:
+        flow, network, table, **kwargs: as in `keras_bfn.tables.TableModel`.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+
+    Example:
+
+    >>> import pandas
+    >>> df = pandas.DataFrame({"patient": [7, 7, 7, 9, 9], "pain": [3, 2, 1, 5, 4]})
+    >>> model = keras_bfn.tables.Sequences.from_dataframe(df, "patient").make_model(width=16)
+    >>> history = model.fit(df, epochs=1, verbose=0)
+    >>> model.extend(df[:4], num_rows=1, num_steps=5)["patient"].tolist()
+    [9]
+    """
+
+    def draw_state(self, name, loss, u, x, observed, training=False):
+        state = super().draw_state(name, loss, u, x, observed, training)
+        if not training:
+            return state
+        num = ops.shape(u)[0]
+        chosen, share = (uniform((num,), self.seed_generator) for _ in range(2))
+        observed = map_parts(ops.ones_like, state.known) if observed is None else observed
+
+        def change(name, t, known, messages, coded, observed):
+            if name in self.table.row_parts.values():
+                steps = np.arange(self.table.num_steps, dtype="float32") / self.table.num_steps
+                given = ops.less(steps, share[:, None])
+            else:
+                given = uniform((num,), self.seed_generator) < 0.5
+            given = ops.logical_and(expand(given, t) > 0, ops.cast(observed, "bool"))
+            here = expand(chosen, t) < HISTORIES
+            new = expand(loss.times(u), t), given, ops.cast(~given, "float32"), 0.0
+            old = t, known, messages, coded
+            return tuple(ops.where(here, a, b) for a, b in zip(new, old, strict=True))
+
+        names = {name: name for name in self.flow}
+        found = unzip_parts(map_parts(change, names, *state[:4], observed))
+        return type(state)(*found, state.causal)
+
+    def extend(
+        self,
+        df: Frame,
+        num_rows: int | None = None,
+        num_draws: int | None = None,
+        num_steps: int = NUM_STEPS,
+        **options,
+    ) -> Any:
+        """Samples the rows that follow those of each entity.
+
+        Whether another row follows at all is the fraction of draws in which one does.
+
+        Args:
+            df: a frame with all rows of each entity so far.
+            num_rows: int, or None. The number of rows that follow; by default as many as the model
+                expects, perhaps none.
+            num_draws: None, or int. The number of returned frames, each an independent sample.
+            num_steps, **options: as in `generate`.
+
+        Returns:
+            A frame of the new rows, in the columns' order of `df`, or a list of `num_draws` frames.
+
+        Raises:
+            ValueError: if the table does not allow a cell or a length, or an argument is out of its
+                range.
+        """
+        num = 1 if num_draws is None else check_int("num_draws", num_draws, 1)
+        num_rows = None if num_rows is None else check_int("num_rows", num_rows, 1)
+        refuse_details(options, self.generate)
+        read = self.table.read(df)
+        cells = self.table.complete(read)
+        x = self.table.encode_start(cells | self._mark(cells, read), num_rows)
+        count = count_examples(x)
+        x = {name: np.concatenate([part] * num) for name, part in x.items()}
+        options = {**OPTIONS, "num_steps": num_steps, **options}
+        drawn = self.generate(num * count, given=x, **options)
+        found = []
+        for i in range(num):
+            own = {name: part[i * count :][:count] for name, part in drawn.items()}
+            found.append(self.table.write(self.table.decode_next(own, cells), after=df))
+        return found[0] if num_draws is None else found

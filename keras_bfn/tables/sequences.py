@@ -15,7 +15,7 @@ from keras_bfn.flows import Flow
 from keras_bfn.tables import frames
 from keras_bfn.tables.checks import key_of
 from keras_bfn.tables.columns import Category, Column, Levels
-from keras_bfn.tables.model import TableModel
+from keras_bfn.tables.model import SequencesModel
 from keras_bfn.tables.numbers import number_flow
 from keras_bfn.tables.rules import Rule
 from keras_bfn.tables.table import (
@@ -300,8 +300,42 @@ class Sequences(Immutable):
         """Returns the cells of a `narwhals.Series` for a static column or the length: a list."""
         return self.entities.read_column(name, series)
 
+    def encode_start(
+        self, cells: Mapping[str, Sequence[Any]], num_rows: int | None = None
+    ) -> dict[str, Array]:
+        """As `encode_cells`, but rows may follow: `num_rows`, or so many as is unknown."""
+        counts = cells[self.length]
+        lengths = [None if num_rows is None else count + num_rows for count in counts]
+        own = {**_some(cells, self.entities.names), self.length: lengths}
+        found = self.entities.encode_cells(own, missing=-1) | self._encode_rows(cells, None, -1)
+        follows = True if num_rows is None else self._steps_of(lengths)
+        for part in self.row_parts.values():
+            unknown = np.nan if found[part].dtype.kind == "f" else -1
+            found[part][follows & ~self._steps_of(counts)] = unknown
+        return found
+
+    def decode_next(
+        self, parts: Mapping[str, Array], cells: Mapping[str, Sequence[Any]]
+    ) -> dict[str, list[Any]]:
+        """As `decode_cells`, for entities whose first cells are these."""
+        counts, own = cells[self.length], _some(cells, self.entities.names)
+        found = self.entities.decode_cells(parts, {**own, self.length: [None] * len(counts)})
+        lengths = list(map(max, found[self.length], counts))
+        there, starts = self._steps_of(lengths), np.cumsum([0, *lengths])
+        rows = {name: np.asarray(parts[part])[there] for name, part in self.row_parts.items()}
+        drawn = self.rows.decode_cells(rows)
+        places = [start + i for start, n in zip(starts, counts, strict=False) for i in range(n)]
+        for name, values in drawn.items():
+            for place, cell in zip(places, cells[name], strict=True):
+                values[place] = cell
+        return {**found, **drawn, self.length: lengths}
+
     def write(
-        self, cells: Mapping[str, Sequence[Any]], like: Any = None, index: Any = None
+        self,
+        cells: Mapping[str, Sequence[Any]],
+        like: Any = None,
+        index: Any = None,
+        after: Any = None,
     ) -> Frame:
         """Returns the frame of a dict of cells, as `read` returns it.
 
@@ -310,6 +344,7 @@ class Sequences(Immutable):
             like: None, or a frame of the same entities and rows, whose order, index and entities
                 the result has. By default, entities are numbered from 0.
             index: not used: it would be of entities, not of their rows.
+            after: None, or a frame of the same entities, whose rows are left out of the result.
 
         Returns:
             A frame.
@@ -321,13 +356,21 @@ class Sequences(Immutable):
         counts = np.array(cells[self.length], "int64")
         entities, ids = range(len(counts)), frames.make_series(self.library, [0])
         names, order, index = self.order, np.arange(counts.sum()), None
-        if like is not None:
-            frame, index = frames.read_frame(like), getattr(like, "index", None)
-            names = sorted(names, key=[*like.columns, *names].index)
+        given = after if like is None else like
+        if given is not None:
+            frame = frames.read_frame(given)
+            names = sorted(names, key=[*given.columns, *names].index)
             ids, groups = frame[self.entity], _group(frame, self.entity)
             own = frames.read_cells(ids)
             entities = [own[group[0]] for group in groups]
-            order = np.argsort([row for group in groups for row in group])
+        if like is not None:
+            order, index = (
+                np.argsort([row for of in groups for row in of]),
+                getattr(like, "index", None),
+            )
+        elif after is not None:
+            seen = np.repeat([len(group) for group in groups], counts)
+            order = np.flatnonzero(np.concatenate([*map(np.arange, counts)]) >= seen)
         owners = np.repeat(np.arange(len(counts)), counts)[order]
         cells, ends = dict(cells), np.cumsum([0, *counts]).tolist()
         for name, first in self.ascending.items():
@@ -374,6 +417,10 @@ class Sequences(Immutable):
         all rows are.
         """
         found = self.entities.encode_cells(_some(cells, self.entities.names), seed, missing)
+        return found | self._encode_rows(cells, seed, missing)
+
+    def _encode_rows(self, cells, seed, missing):
+        found = {}
         own, lengths = _some(cells, self.rows.names), cells[self.length]
         rows = self.rows.encode_cells(own, seed, missing) if own else {}
         has_lengths = own or missing != -1
@@ -431,25 +478,25 @@ class Sequences(Immutable):
 
     def make_model(
         self, width: int = 128, num_blocks: int = 2, dropout: float = 0.0, seed: int | None = None
-    ) -> TableModel:
+    ) -> SequencesModel:
         """Makes an untrained model, as `keras_bfn.tables.Table.make_model` does.
 
         Its `fit`, `evaluate`, `code_length`, `log_likelihood` (of each entity) and `impute` take
         frames with the entity's column. `sample` returns all rows of as many entities as asked for;
-        static columns, and the length, can be given.
+        static columns, and the length, can be given. `extend` returns the rows that follow.
 
         Args:
             width, num_blocks, dropout, seed: as in `keras_bfn.tables.Table.make_model`.
 
         Returns:
-            An untrained `keras_bfn.tables.TableModel`.
+            An untrained `keras_bfn.tables.SequencesModel`.
 
         Raises:
             ValueError: if an argument is out of its range.
         """
         steps = list(self.row_parts.values())
         options = {"width": width, "num_blocks": num_blocks, "dropout": dropout, "steps": steps}
-        return make_table_model(self, seed, mixer="sequence", **options)
+        return make_table_model(self, seed, SequencesModel, mixer="sequence", **options)
 
     def __repr__(self):
         return f"Sequences({self.entity!r}, {self.entities}, {self.rows}, {self.num_steps})"

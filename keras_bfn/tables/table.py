@@ -584,12 +584,13 @@ def check_parts(parts, names):
         raise mismatch("parts", "must have the same number of rows in each part", describe(parts))
 
 
-def make_table_model(table, seed, **options):
+def make_table_model(table, seed, model=TableModel, **options):
     """Makes an untrained model of a table, or of anything with its methods.
 
     Args:
         table: the table.
         seed: as in `keras_bfn.BayesianFlowNetwork`.
+        model: the class of the model.
         **options: as in `keras_bfn.networks.MultiPart`.
     """
     flow = table.flow()
@@ -597,7 +598,7 @@ def make_table_model(table, seed, **options):
     if any(part.can_be_coded_directly for part in flow.values()):
         states["random"] = 0.2
     network = networks.MultiPart(flow, table.event_shape(), times="variables", **options)
-    return TableModel(flow, network, table, states=states, allow_missing=True, seed=seed)
+    return model(flow, network, table, states=states, allow_missing=True, seed=seed)
 
 
 def _put_values(arrays, missing, rng):

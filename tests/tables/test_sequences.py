@@ -40,16 +40,20 @@ def visits():
     return Sequences.from_dataframe(VISITS, "patient", ["sex"], {"weight": Number()})
 
 
-@pytest.fixture(scope="module")
-def trained():
+def train(num_copies):
     keras.utils.set_random_seed(0)
     walks = make_walks(256, seed=0)
     model = Sequences.from_dataframe(walks, "id", ["kind"]).make_model(width=32, seed=0)
     model.compile(keras.optimizers.Adam(1.5e-2))
     # One long epoch: to begin one takes Keras as long as many of these steps.
-    more = pandas.concat([walks.assign(id=walks["id"] + 1000 * i) for i in range(100)])
+    more = pandas.concat([walks.assign(id=walks["id"] + 1000 * i) for i in range(num_copies)])
     model.fit(more, batch_size=256, epochs=1, verbose=0)
     return model
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return train(100)
 
 
 def test_frames_are_sequences_of_rows_by_entity(visits):
@@ -358,3 +362,45 @@ def test_ascending_columns_are_checked(days, match):
         Sequences.from_dataframe(stays, "id", ascending=["day"])
     with pytest.raises(ValueError, match="ascending"):
         Sequences.from_dataframe(stays, "id", ["dose"], ascending=["dose"])
+
+
+@pytest.mark.slow
+def test_the_rows_that_follow_are_drawn():
+    """Calm entities stay in their state, wild ones alternate; half have two rows, half four."""
+    trained = train(500)
+    walks = make_walks(400, seed=2)
+    first = walks.groupby("id").head(2)
+    drawn = trained.extend(first, num_rows=2, num_steps=10, seed=0)
+    assert drawn.groupby("id").size().tolist() == [2] * 400
+    assert list(drawn.columns) == list(walks.columns)
+    last = first.groupby("id").nth(1).set_index("id")
+    third = drawn.groupby("id").nth(0).set_index("id")
+    assert (third["kind"] == last["kind"]).all()
+    stays = third["state"] == last["state"]
+    assert np.mean(stays == (last["kind"] == "calm")) > 0.9
+    assert np.mean((third["level"] > 0) == (third["state"] == "b")) > 0.9
+    several = trained.extend(first, num_draws=2, num_steps=10, seed=0)
+    ongoing = [len(frame["id"].unique()) / 400 for frame in several]
+    assert 0.35 < np.mean(ongoing) < 0.65
+    assert not several[0].equals(several[1])
+
+
+def test_rows_that_follow_begin_where_the_known_ones_end():
+    model = Sequences.from_dataframe(STAYS, "id", ascending="day").make_model(width=16, seed=0)
+    model.fit(STAYS, epochs=1, verbose=0)
+    shown = STAYS.set_index(pandas.Index(range(10, 17)))[["dose", "id", "day"]]
+    shown = shown[shown["id"] != "a"][1:]  # one row of b, two of c
+    drawn = model.extend(shown, num_rows=1, num_steps=2, seed=0)
+    assert list(drawn.columns) == ["dose", "id", "day"]
+    assert drawn["id"].tolist() == ["b", "c"]
+    last = shown.groupby("id")["day"].last()
+    assert (drawn.set_index("id")["day"] >= last).all()
+    for num_rows in (None, 2):
+        drawn = model.extend(shown[:1], num_rows, num_steps=2, seed=0)
+        assert set(drawn["id"]) <= {"b"}
+        assert num_rows is None or len(drawn) == num_rows
+    assert len(model.extend(STAYS[STAYS["id"] == "a"], num_steps=2)) == 0  # the longest there is
+    with pytest.raises(ValueError, match="'length'"):
+        model.extend(STAYS, num_rows=1)
+    with pytest.raises(ValueError, match="num_rows"):
+        model.extend(STAYS, num_rows=0)
