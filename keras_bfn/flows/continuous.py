@@ -31,7 +31,11 @@ MOST_ACCURACY = 2e12
 
 
 class NumberFlow(Flow):
-    """Base class of continuous and discretised data, whose input distribution is normal."""
+    """Base class of continuous and discretised data, whose input distribution is normal.
+
+    A subclass passes on `schedule` and `prior`, and defines `embed`, `output_size`, `data_range`
+    and `output_distribution`, for which `noise_to_data` turns predicted noise into data.
+    """
 
     embedding_size = theta_size = 1
 

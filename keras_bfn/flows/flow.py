@@ -43,9 +43,11 @@ class Flow(Immutable):
     | `expected_embedding`, `log_receiver_ratio` | all but integers 0..K-1, of a finite K |
 
     For integers 0..K-1, everything else follows from their K embeddings. A prior enters in
-    `input_params` alone, whose result without evidence is the prior; one that couples variables
-    also in `hear`. (`DiscreteFlow` and `ContinuousFlow` have an argument `prior`. Subclasses of
-    `NumberFlow` share more of it: see there.) A flow may also define:
+    `input_params`, whose result without evidence is the prior, and wherever the output is relative
+    to the prior; if theta depends on `beta` and one variable's evidence informs others, also in
+    `hear`. (`DiscreteFlow` and `ContinuousFlow` have an argument `prior`. The base class of the
+    latter, `NumberFlow` in `flows/continuous.py`, holds all that a normal prior needs.) A flow may
+    also define:
 
     | member | purpose |
     |---|---|

@@ -41,7 +41,8 @@ class BFNLoss(Immutable):
 
     A custom loss is a subclass, whose arguments are attributes of the same names; for classes, of
     `CrossEntropyLoss`, which is their default. This one counts late times twice. `evaluate` reports
-    it as it is; `code_length` has losses of its own.
+    all costs so weighted; `code_length` has losses of its own. A loss that changes `times` divides
+    by their density, as `CrossEntropyLoss` does.
 
     ```python
     @keras.saving.register_keras_serializable("my_package")

@@ -36,11 +36,11 @@ class Sampler(Immutable):
     """Base class of samplers, which take evidence from the prior to a sample.
 
     A sampler is immutable. It carries an explicit state from step to step: a tensor or a nest of
-    tensors of constant shapes and dtypes. For each step from `t` to `t_next`, the loop calls the
-    network on `evidence(flow, state, t)` and passes the output distribution to `step`. `times`
-    returns the times of these predictions. All random
-    numbers come from the given seed. A sampler handles one flow. In a dict of flows, each part has
-    its own state, and all parts take steps between the same times.
+    tensors of constant shapes and dtypes. For each step from `t` to `t_next`, the loop, which is
+    `GenerationProgram` in `models/generation.py`, calls the network on `evidence(flow, state, t)`
+    and passes the output distribution to `step`. `times` returns the times of these predictions.
+    All random numbers come from the given seed. A sampler handles one flow. In a dict of flows,
+    each part has its own state, and all parts take steps between the same times.
 
     Args:
         temperature: positive float. The output distribution p_O is raised to the power
