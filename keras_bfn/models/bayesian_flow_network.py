@@ -78,7 +78,7 @@ class BayesianFlowNetwork(Built):
     | what is scored, how it is weighted by time | a `keras_bfn.losses.BFNLoss` for `compile` |
     | how samples are made | a `keras_bfn.samplers.Sampler`: examples are there |
     | the data type, or its prior | a `keras_bfn.flows.Flow`: `input_params` holds the prior |
-    | the rule of classifier-free guidance | a `ClassifierFreeGuidance` of `models/classifier_free.py` |
+    | the rule of classifier-free guidance | the class in `models/classifier_free.py` |
     | an event that samples are conditioned on | a `keras_bfn.guidance.Guidance` |
     | any of the steps above | a subclass, as `keras_bfn.AnyOrderNetwork` is |
 

@@ -481,7 +481,7 @@ class SequencesModel(TableModel):
     >>> df = pandas.DataFrame({"patient": [7, 7, 7, 9, 9], "pain": [3, 2, 1, 5, 4]})
     >>> model = keras_bfn.tables.Sequences.from_dataframe(df, "patient").make_model(width=16)
     >>> history = model.fit(df, epochs=1, verbose=0)
-    >>> model.extend(df[:4], num_rows=1, num_steps=5)["patient"].tolist()
+    >>> model.extend(df[3:4], num_rows=1, num_steps=5)["patient"].tolist()
     [9]
     """
 

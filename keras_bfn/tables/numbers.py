@@ -20,7 +20,8 @@ ROUNDING = 1e-6  # of scores
 LEAST_SCORE_STD = 0.1  # standard deviation of a score's input distribution at t = 1
 WIDE_GAP = 0.1  # between neighbouring numbers, as a fraction of their range
 RANK_KNOTS, SCORE_KNOTS = 100, 40  # of the map from numbers to scores, at evenly spaced ones
-SPIKE = 0.05  # the least fraction of the cells for which a value becomes an interval of scores
+SPIKE, FEW = 0.05, 20  # a value in this fraction of the cells becomes an interval of scores, or
+MANY_SPIKE = 0.005  # in this fraction of many cells, if it is in at least 20
 SECONDS = {"day": 86_400, "week": 7 * 86_400, "year": 365.2425 * 86_400}
 
 
@@ -291,7 +292,7 @@ def _quantile_knots(x):
     values, counts = np.unique(x, return_counts=True)
     ends = np.cumsum(counts)
     starts, num = ends - counts, len(x)
-    are_spikes = counts >= max(2, SPIKE * num)
+    are_spikes = counts >= max(2, min(SPIKE * num, max(FEW, MANY_SPIKE * num)))
     # Of the other values, keep those nearest to evenly spaced ranks, and to evenly spaced scores:
     # few ranks have scores in the tails.
     middles = 0.5 * (starts + ends)
