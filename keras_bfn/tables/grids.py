@@ -1,5 +1,6 @@
 """The grid on which the numbers of a column lie."""
 
+import collections
 import math
 
 import numpy as np
@@ -8,6 +9,8 @@ MOST_DIGITS = 6  # after the point, of numbers on a grid
 SEEN_AGAIN = 0.5  # up to this ratio of different numbers to cells, only numbers seen are returned
 FEWEST = 8  # different floats, whose common divisor is no accident
 MOST_LISTED = 100  # different numbers that are few
+MOST_AGAIN = 1000  # the same, if hardly one of them was seen only once
+SINGLE = 0.05  # the ratio of these
 SEEN_OFTEN = 10  # cells for each of a few numbers, between which gaps are no accident
 
 
@@ -36,7 +39,9 @@ def find_grid(seen, origin=None):
     units = [round(value * 10**digits) if digits else int(value) for value in numbers]
     step = math.gcd(*(unit - units[0] for unit in units)) or 1
     step = step if are_integers or len(values) >= FEWEST else 1
-    most = min(MOST_LISTED, len(seen) // SEEN_OFTEN, (max(units) - min(units)) // step // 2)
+    num_single = sum(count == 1 for count in collections.Counter(seen).values())
+    listed = MOST_AGAIN if num_single <= SINGLE * len(values) else MOST_LISTED
+    most = min(listed, len(seen) // SEEN_OFTEN, (max(units) - min(units)) // step // 2)
     if len(values) <= most:
         return values, 0
     offset = units[0] if are_integers else units[0] % step

@@ -20,8 +20,9 @@ ROUNDING = 1e-6  # of scores
 LEAST_SCORE_STD = 0.1  # standard deviation of a score's input distribution at t = 1
 WIDE_GAP = 0.1  # between neighbouring numbers, as a fraction of their range
 RANK_KNOTS, SCORE_KNOTS = 100, 40  # of the map from numbers to scores, at evenly spaced ones
-SPIKE, FEW = 0.05, 20  # a value in this fraction of the cells becomes an interval of scores, or
-MANY_SPIKE = 0.005  # in this fraction of many cells, if it is in at least 20
+# A value in a twentieth of the cells becomes an interval of scores, or one in 20 of many cells, but
+# only so many.
+SPIKE, OFTEN, MOST_SPIKES = 0.05, 20, 500
 SECONDS = {"day": 86_400, "week": 7 * 86_400, "year": 365.2425 * 86_400}
 
 
@@ -29,7 +30,7 @@ SECONDS = {"day": 86_400, "week": 7 * 86_400, "year": 365.2425 * 86_400}
 class Number(Column):
     """Real numbers, sent as scores of mean 0 and standard deviation 1.
 
-    With quantiles, a value in at least a twentieth of the cells, such as 0, becomes an interval of
+    With quantiles, a value in at least 20 cells, or a twentieth of them, becomes an interval of
     scores. In training, a score is drawn from the interval, so that a model learns a density over
     it. Otherwise the score is the interval's median, so that a cell's code depends only on the
     cell. Returned numbers lie between the smallest and the largest number seen, and on their grid:
@@ -292,7 +293,8 @@ def _quantile_knots(x):
     values, counts = np.unique(x, return_counts=True)
     ends = np.cumsum(counts)
     starts, num = ends - counts, len(x)
-    are_spikes = counts >= max(2, min(SPIKE * num, max(FEW, MANY_SPIKE * num)))
+    least = np.sort(counts)[-MOST_SPIKES:][0]
+    are_spikes = counts >= max(2, least, min(SPIKE * num, OFTEN))
     # Of the other values, keep those nearest to evenly spaced ranks, and to evenly spaced scores:
     # few ranks have scores in the tails.
     middles = 0.5 * (starts + ends)

@@ -29,6 +29,7 @@ MOST_PARTS = 32  # more columns of classes share parts; more columns of integers
 MOST_SHARED = 64  # columns of more classes have parts of their own
 FEW_VALUES = 10  # numbers with at most this many values are classes
 MOST_LEVELS = 256
+SEEN_WELL = 50  # cells for each different integer: their distribution need not be smooth
 MOST_CLASSES = 5000
 FEW_NAMES = 1000  # so many different values may be in as many cells
 IDENTIFIERS = 0.9  # the ratio of different values to cells from which many values are identifiers
@@ -135,8 +136,8 @@ class Table(Immutable):
         """Chooses and fits the columns of a frame.
 
         Strings, bools, categories, and numbers of at most 10 values become `Category`; integers
-        whose range is at most 255 become `Levels`; all other numbers and dates become `Number`, as
-        do all integers if there are more than 32 columns.
+        whose range is at most 255 become `Levels`; all other numbers and dates become `Number`. So
+        do integers if there are more than 32 columns, or at least 50 cells for each different one.
         Warns of strings more than half of which are different: names, or dates read as text. There
         may be 5,000 different strings, but no more than 1,000 if nearly all cells differ.
 
@@ -694,7 +695,8 @@ def _infer(name, series, cells, has_many):
                 "them (`pandas.read_csv(..., parse_dates=[...])`). Otherwise, pass its `Category()`"
             )
         return Category()
-    if kind == "integer" and max(seen) - min(seen) < MOST_LEVELS and not has_many:
+    are_well_known = has_many or SEEN_WELL * len(seen) <= sum(cell is not None for cell in cells)
+    if kind == "integer" and max(seen) - min(seen) < MOST_LEVELS and not are_well_known:
         return Levels()
     return Number()
 
