@@ -8,4 +8,6 @@ from keras_bfn.checkpoints.official import load_official as load_official
 from keras_bfn.checkpoints.proteins import ProteinBlock as ProteinBlock
 from keras_bfn.checkpoints.proteins import ProteinTransformer as ProteinTransformer
 from keras_bfn.checkpoints.proteins import protbfn as protbfn
+from keras_bfn.checkpoints.symbols import MOLECULES as MOLECULES
+from keras_bfn.checkpoints.symbols import PROTEINS as PROTEINS
 from keras_bfn.checkpoints.symbols import MarkedSymbols as MarkedSymbols
