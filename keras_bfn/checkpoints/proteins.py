@@ -66,6 +66,7 @@ class ProteinBlock(Layer):
         num_heads: int. The number of attention heads; must divide the size of the embeddings, into
             heads of an even size.
         hidden_size: int. The width between the two dense layers.
+        kernel_initializer: initializer of all kernels.
         **kwargs: `dtype` and `name`, as for every Keras layer.
 
     Call arguments:
@@ -83,23 +84,31 @@ class ProteinBlock(Layer):
     (2, 6, 32)
     """
 
-    def __init__(self, num_heads: int, hidden_size: int, **kwargs) -> None:
+    def __init__(
+        self,
+        num_heads: int,
+        hidden_size: int,
+        kernel_initializer: str | keras.initializers.Initializer = "glorot_uniform",
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         self.num_heads = check_int("num_heads", num_heads, 1)
         self.hidden_size = check_int("hidden_size", hidden_size, 1)
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
     def build(self, x_shape: TensorShape) -> None:
         size = x_shape[-1]
         check_heads(self.num_heads, size)
         policy = {"dtype": self.dtype_policy}
+        dense = {"kernel_initializer": self.kernel_initializer, **policy}
         self.attention_norm = built(LayerNormalization(epsilon=1e-5, **policy), x_shape)
-        self.query = built(Dense(size, **policy), x_shape)
-        self.key = built(Dense(size, **policy), x_shape)
-        self.value = built(Dense(size, **policy), x_shape)
-        self.attention_project = built(Dense(size, **policy), x_shape)
+        self.query = built(Dense(size, **dense), x_shape)
+        self.key = built(Dense(size, **dense), x_shape)
+        self.value = built(Dense(size, **dense), x_shape)
+        self.attention_project = built(Dense(size, **dense), x_shape)
         self.dense_norm = built(LayerNormalization(epsilon=1e-5, **policy), x_shape)
-        self.dense_widen = built(Dense(self.hidden_size, **policy), x_shape)
-        self.dense_project = built(Dense(size, **policy), (*x_shape[:-1], self.hidden_size))
+        self.dense_widen = built(Dense(self.hidden_size, **dense), x_shape)
+        self.dense_project = built(Dense(size, **dense), (*x_shape[:-1], self.hidden_size))
 
     def call(self, x: Tensor) -> Tensor:
         _, positions, size = x.shape
@@ -129,6 +138,7 @@ class ProteinTransformer(Network):
         num_layers: int. The number of blocks.
         num_heads: int. The number of attention heads; must divide `width`, into an even size.
         hidden_size: int. The width inside the blocks.
+        kernel_initializer: initializer of the blocks' kernels.
         dtype, name: as in `keras_bfn.networks.Network`.
 
     Call arguments:
@@ -159,6 +169,7 @@ class ProteinTransformer(Network):
         num_layers: int = 33,
         num_heads: int = 20,
         hidden_size: int = 5120,
+        kernel_initializer: str | keras.initializers.Initializer = "glorot_uniform",
         dtype: DType = None,
         name: str | None = None,
     ) -> None:
@@ -166,13 +177,15 @@ class ProteinTransformer(Network):
         self.width = check_int("width", width, 1)
         self.num_layers = check_int("num_layers", num_layers, 1)
         self.num_heads, self.hidden_size = num_heads, hidden_size
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
         check_heads(check_int("num_heads", num_heads, 1), width)
 
         def connect(inputs, conditions, policy):
             x = Dense(width, dtype=policy, name="linear")(entropy_features(inputs["theta"]))
             x = LayerNormalization(epsilon=1e-5, dtype=policy, name="norm_in")(x)
             for i in range(num_layers):
-                x = ProteinBlock(num_heads, hidden_size, dtype=policy, name=f"block_{i}")(x)
+                options = {"dtype": policy, "name": f"block_{i}"}
+                x = ProteinBlock(num_heads, hidden_size, kernel_initializer, **options)(x)
             x = LayerNormalization(epsilon=1e-5, dtype=policy, name="norm_out")(x)
             x = Dense(width, dtype=policy, name="head")(x)
             x = keras.activations.gelu(x, approximate=False)
@@ -257,7 +270,14 @@ def protbfn(
     (hidden_size,) = _open(files[0], 1).shape
     flow = DiscreteFlow(PROTEINS.num_classes, beta_1=2.0)
     network = ProteinTransformer(
-        flow, seq_length, width, num_layers, num_heads, hidden_size, dtype=dtype
+        flow,
+        seq_length,
+        width,
+        num_layers,
+        num_heads,
+        hidden_size,
+        kernel_initializer="zeros",  # random numbers would take time, and memory beside them
+        dtype=dtype,
     )
     pairs = list(zip(files, _in_their_order(network), strict=True))
     for file, (name, variable) in pairs:

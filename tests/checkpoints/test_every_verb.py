@@ -12,7 +12,6 @@ from numpy.testing import assert_allclose
 
 import keras_bfn
 from keras_bfn import checkpoints, codec, guidance
-from keras_bfn.checkpoints import MarkedSymbols
 from keras_bfn.samplers.samplers import SAMPLERS
 from tests.backends import everywhere
 from tests.checkpoints.chembfn_oracle import LENGTH
@@ -147,13 +146,3 @@ def test_conditions_guide_samples(kind, tmp_path):
         assert model.generate(4, num_steps=2, seed=0, verbose=0, **options).shape == (4, LENGTH)
     model.compile("adamw")
     model.fit((case.arrays["x"], condition), verbose=0)
-
-
-@pytest.mark.once
-def test_marks_out_of_range_are_refused():
-    for options, message in {
-        (2, 0): "`end` must be an integer of at least 0 and at most 1",
-        (0, 5): "`padding` must be an integer of at least 0 and at most 1",
-    }.items():
-        with pytest.raises(ValueError, match=message):
-            MarkedSymbols(["a", "b"], *options)
