@@ -161,6 +161,7 @@ def on_config(config):
         {"Tour": "tour.md"},
         {"Guides": guides_nav},
         {"Equations": "equations.md"},
+        {"Papers": "papers.md"},
         {"Glossary": "glossary.md"},
         {"Reference": reference_nav},
         {"Gallery": "gallery.md"},
