@@ -11,7 +11,7 @@ Written to data/protbfn.npz, or with --full, at the sizes of ProtBFN, to data/pr
     theta, features, logits
                       what their network takes, what its first layer sees and what it returns, in
                       float32, `(examples, length, 32 or 64)`; with --full every 64th position of
-                      the last two
+                      the logits
     spread            the largest change of a logit if theta is 1 + 2^-23 times as large: the
                       frequencies multiply rounding errors by up to 50,000
     transmission, reconstruction
@@ -74,7 +74,7 @@ def run(sizes):
         nudged = transform.apply(weights, key, theta * np.float32(1 + 2**-23))
         found["spread"].append(jnp.abs(nudged - logits).max())
         step = 1 if length < 100 else STEP
-        found["features"].append(model.apply_entropy_encoding(theta)[::step])
+        found["features"].append(model.apply_entropy_encoding(theta))
         found["logits"].append(logits[::step])
         found["transmission"].append(loss.compute_continuous_time_loss(x[i], logits, t, 2.0))
         found["reconstruction"].append(loss.compute_reconstruction_loss(x[i], logits))
