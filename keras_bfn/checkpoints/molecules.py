@@ -321,7 +321,8 @@ def chembfn(
 
     ```python
     model = keras_bfn.checkpoints.chembfn("model.pt", seq_length=60)
-    model.generate_text(4, num_steps=100, sampler="sde2")
+    tokens = model.generate(4, num_steps=100)
+    molecules = keras_bfn.checkpoints.MOLECULES.decode(tokens)
     ```
 
     Reference: [Tao and Abe, 2024](https://arxiv.org/abs/2407.20294).
