@@ -163,6 +163,7 @@ def on_config(config):
         {"Guides": guides_nav},
         {"Presets": "presets.md"},
         {"Equations": "equations.md"},
+        {"Papers": "papers.md"},
         {"Glossary": "glossary.md"},
         {"Reference": reference_nav},
         {"Gallery": "gallery.md"},

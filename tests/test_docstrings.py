@@ -20,6 +20,7 @@ import keras_bfn
 from keras_bfn.datasets import images as image_data
 from tests.brief import make_brief
 from tests.checkpoints.official_cases import Case
+from tests.checkpoints.other_cases import Molecules, write_small_proteins
 from tests.models.small import FLOWS, make_model, make_network, make_text_model
 from tests.test_guides import ROOT
 
@@ -216,6 +217,20 @@ def of_onnx(names, monkeypatch):
     return {"onnxruntime": pytest.importorskip("onnxruntime")}
 
 
+def of_proteins(names, monkeypatch):
+    library = pytest.importorskip("huggingface_hub")
+    (Path.cwd() / "AbBFN").mkdir()
+    write_small_proteins(Path.cwd() / "AbBFN", width=40)
+    monkeypatch.setattr(library, "snapshot_download", lambda repo, **options: Path.cwd())
+    return {}
+
+
+def of_molecules(names, monkeypatch):
+    pytest.importorskip("torch")
+    Molecules().write(Path.cwd())
+    return {}
+
+
 def of_a_teacher(names, monkeypatch):
     network = keras_bfn.networks.MLP(names["flow"], (4, 4, 1), width=8, num_blocks=1)
     return {"model": keras_bfn.BayesianFlowNetwork(names["flow"], network)}
@@ -223,7 +238,9 @@ def of_a_teacher(names, monkeypatch):
 
 OWN_NAMES = {
     "callbacks/samples.py-1": of_text,
+    "checkpoints/molecules.py-0": of_molecules,
     "checkpoints/official.py-0": of_a_checkpoint,
+    "checkpoints/proteins.py-0": of_proteins,
     "codec/errors.py-0": of_a_file,
     "datasets/folders.py-0": of_photographs,
     "datasets/folders.py-1": of_photographs,

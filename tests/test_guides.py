@@ -18,6 +18,7 @@ NAMES = [guide.stem for guide in GUIDES]
 TURNS = {
     "jax": ["several_devices", "switching_backends"],
     "torch": [
+        "antibodies_and_molecules",
         "distillation",
         "getting_started",
         "long_runs",

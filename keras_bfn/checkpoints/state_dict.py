@@ -27,19 +27,29 @@ def read_state_dict(path):
         FileNotFoundError: if the file does not exist.
         ValueError: if the file does not hold a dict of dense tensors of numbers.
     """
+    return check_tensors(load_file(path), path)
+
+
+def load_file(path, name="path"):
+    """Returns what a file saved with PyTorch holds; `name` is the argument's, for messages."""
     with tell_to_install(
         "Reading a `.pt` file needs PyTorch, whatever the backend: `pip install torch`"
     ):
         import torch
-    path = local_path(path)
+    path = local_path(path, name)
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, MemoryError):
         raise
     except Exception as error:  # invalid bytes make torch raise errors of any type
         expected = "must be a file of PyTorch weights, without any code"
-        came = f"path='{path}', which PyTorch cannot load with weights_only=True"
-        raise mismatch("path", expected, came) from error
+        came = f"{name}='{path}', which PyTorch cannot load with weights_only=True"
+        raise mismatch(name, expected, came) from error
+
+
+def check_tensors(state, path, name="path"):
+    """Returns a dict of tensors; raises a `ValueError` unless `state` is one, of dense numbers."""
+    import torch
 
     def is_dense(tensor):
         is_number = torch.is_tensor(tensor) and not (tensor.is_quantized or tensor.is_complex())
@@ -48,20 +58,20 @@ def read_state_dict(path):
     is_dict = isinstance(state, dict) and all(isinstance(key, str) for key in state)
     if not is_dict or not all(map(is_dense, state.values())):
         expected = "must be the file of a state dict: names of dense tensors of real numbers"
-        raise mismatch("path", expected, f"path='{path}', which contains something else")
+        raise mismatch(name, expected, f"{name}='{path}', which contains something else")
     return state
 
 
-def local_path(path):
+def local_path(path, name="path"):
     """Returns the path of a local file; `hf://owner/repo/file` is downloaded."""
     path = str(path)
     if not path.startswith(HUGGING_FACE):
         if not pathlib.Path(path).is_file():
-            raise FileNotFoundError(f"Argument `path` must be a file. Received: path='{path}'")
+            raise FileNotFoundError(f"Argument `{name}` must be a file. Received: {name}='{path}'")
         return path
     parts = path.removeprefix(HUGGING_FACE).split("/", 2)
     if len(parts) != 3 or not all(parts):
-        raise refusal("path", "must have the form hf://owner/repo/file", path)
+        raise refusal(name, "must have the form hf://owner/repo/file", path)
     owner, repo, file = parts
     return import_hub(path).hf_hub_download(f"{owner}/{repo}", file)
 
