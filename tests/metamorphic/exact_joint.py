@@ -667,13 +667,7 @@ def check_given(rng):
     drawn = rng.choice(len(conditional), NUM, p=conditional)
     num_steps = choose(rng, None, 1, 4)
     nats = model.code_length(
-        {given: known, other: drawn},
-        num_steps,
-        1,
-        NUM,
-        known=[given],
-        seed=seed_of(rng),
-        verbose=0,
+        {given: known, other: drawn}, num_steps, 1, NUM, known=[given], seed=seed_of(rng), verbose=0
     )
     assert list(nats["parts"]) == [other]
     total = nats["transmission"] + nats["reconstruction"]
