@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_bfn import datasets, flows, metrics, tables
-from tests.wrong.things import IMAGES, LABELS, ROWS, inf, keep, nan
+from tests.wrong.things import IMAGES, LABELS, ROWS, keep, nan
 
 
 class SaysTokens(datasets.Bytes):
@@ -28,13 +28,7 @@ CALLS = {
             lambda t: metrics.FrechetDistance(keep, IMAGES, batch_size=0),
             lambda t: datasets.Batches(ROWS, keep, 0),
             lambda t: datasets.embedded_text(batch_size=0),
-            lambda t: datasets.embedded_digits(batch_size=0),
-            lambda t: datasets.embedded_images(batch_size=0),
             lambda t: datasets.mnist(batch_size=0),
-            lambda t: datasets.fashion_mnist(batch_size=0),
-            lambda t: datasets.cifar10(batch_size=0),
-            lambda t: datasets.image_folder(t.folder, (8, 8), batch_size=0),
-            lambda t: datasets.text_file(t.text_path, batch_size=0, seq_length=4),
             lambda t: datasets.text8("a"),
             lambda t: t.rows.fit(t.frame, batch_size=0),
         ],
@@ -42,11 +36,6 @@ CALLS = {
         "must be at most the number of examples, 0": [
             lambda t: datasets.Batches(np.arange(0), keep, batch_size=6, training=False)
         ],
-    },
-    "c": {
-        "Column 'c' of `df` must contain one of ['a', 'b']": [
-            (lambda t: t.rows.sample(2, given={"c": "z"}), "'z'")
-        ]
     },
     "color_mode": {
         "must be one of ['rgb', 'grayscale']": [
@@ -66,8 +55,7 @@ CALLS = {
             (lambda t: tables.Table.from_dataframe(t.frame, x=tables.Number()), "['x']")
         ],
         "must be a `keras_bfn.tables.Column`": [
-            (lambda t: tables.Table.from_dataframe(t.frame, n=3), "columns['n']=3"),
-            (lambda t: tables.Table({"a": 3}, {"a": "int64"}, "pandas"), "columns['a']=3"),
+            (lambda t: tables.Table.from_dataframe(t.frame, n=3), "columns['n']=3")
         ],
         "must be a dict": [lambda t: tables.Table(3, {}, "pandas")],
     },
@@ -102,10 +90,7 @@ CALLS = {
         ]
     },
     "df": {
-        "must be a pandas or polars DataFrame": [
-            lambda t: tables.Table.from_dataframe(3),
-            lambda t: t.rows.impute(3),
-        ],
+        "must be a pandas or polars DataFrame": [lambda t: t.rows.impute(3)],
         "must have at least one row and one column": [
             lambda t: tables.Table.from_dataframe(t.frame[:0]),
             lambda t: tables.Table.from_dataframe(t.frame[[]]),
@@ -117,12 +102,10 @@ CALLS = {
             )
         ],
         "must have some of the columns ['n', 'c', 'i']": [
-            lambda t: t.table.encode(t.make_frame(x=[1])),
-            lambda t: t.rows.fit(t.make_frame(x=[1])),
+            lambda t: t.rows.fit(t.make_frame(x=[1]))
         ],
     },
     "download": {"must be True or False": [lambda t: datasets.mnist(download="x")]},
-    "dropout": {"must be a number in [0, 1)": [lambda t: t.table.make_model(8, 1, 2)]},
     "dtypes": {
         "must have the same keys as `columns`, at least one: []": [
             lambda t: tables.Table({}, {}, "pandas")
@@ -170,13 +153,7 @@ CALLS = {
         ],
     },
     "flip": {"must be True or False": [lambda t: datasets.embedded_digits(flip="x")]},
-    "form": {
-        "must be one of ['binary', 'bins', 'numbers']": [
-            lambda t: datasets.mnist(form=[]),
-            lambda t: datasets.embedded_digits(form=[]),
-            lambda t: datasets.embedded_images(form="x"),
-        ]
-    },
+    "form": {"must be one of ['binary', 'bins', 'numbers']": [lambda t: datasets.mnist(form=[])]},
     "given": {
         "must be a dict from some of the columns ['n',": [
             lambda t: t.rows.sample(2, given={"x": 1}),
@@ -186,8 +163,7 @@ CALLS = {
     "has_end": {"must be True or False": [lambda t: datasets.Symbols(["C"], has_end="*")]},
     "held_out": {
         "must be a number strictly between 0 and 0.5": [
-            lambda t: datasets.embedded_digits(held_out=1.0),
-            lambda t: datasets.image_folder(".", (8, 8), held_out=0),
+            lambda t: datasets.image_folder(".", (8, 8), held_out=0)
         ]
     },
     "image_size": {
@@ -199,8 +175,7 @@ CALLS = {
             (lambda t: t.quality.class_imbalance(IMAGES[:0]), "shape (0, 8, 8, 1)")
         ],
         "must have shape (num, height, width,": [
-            (lambda t: metrics.FrechetDistance(keep, None), "shape ()"),
-            (lambda t: metrics.SampleQuality("a", LABELS), "shape ()"),
+            (lambda t: metrics.SampleQuality("a", LABELS), "shape ()")
         ],
         "must be finite": [lambda t: metrics.SampleQuality(IMAGES * nan, LABELS)],
         "must be an array of numbers": [
@@ -225,7 +200,6 @@ CALLS = {
     },
     "labels": {
         "must contain an integer of at least 0 for each of 4 images": [
-            (lambda t: t.quality.accuracy(IMAGES, LABELS[:, None]), "shape (4, 1), dtype int64"),
             (lambda t: metrics.SampleQuality(IMAGES, None), "shape (), dtype object"),
             (
                 lambda t: metrics.SampleQuality(IMAGES, -LABELS),
@@ -239,10 +213,7 @@ CALLS = {
         "must have one label for each of 8 examples": [
             (lambda t: datasets.Batches(ROWS, keep, 2, labels=[1]), "1 labels")
         ],
-        "must be True or False": [
-            lambda t: datasets.embedded_digits(labels="x"),
-            lambda t: datasets.cifar10(labels=1),
-        ],
+        "must be True or False": [lambda t: datasets.cifar10(labels=1)],
         "must be False unless each image is in a sub-folder": [
             (
                 lambda t: datasets.image_folder(
@@ -257,12 +228,7 @@ CALLS = {
             lambda t: tables.Table({"a": tables.Number()}, {"a": "int64"}, [])
         ]
     },
-    "limit": {
-        "must be an integer of at least 2": [
-            lambda t: datasets.embedded_digits(limit=1),
-            lambda t: datasets.embedded_images(limit=0),
-        ]
-    },
+    "limit": {"must be an integer of at least 2": [lambda t: datasets.embedded_digits(limit=1)]},
     "low": {
         "must be less than high=1": [lambda t: tables.Levels(3, 1)],
         "must be an integer of at least -1844674407": [lambda t: tables.Levels(0.5, 3)],
@@ -280,16 +246,6 @@ CALLS = {
             lambda t: metrics.frechet_distance(np.zeros(2), np.eye(2), np.zeros(3), np.eye(3))
         ]
     },
-    "n": {
-        "Column 'n' of `df` must contain a finite number": [
-            (
-                lambda t: tables.Table.from_dataframe(
-                    t.make_frame(n=[0.5, inf] * 20), n=tables.Number()
-                ),
-                "inf",
-            )
-        ]
-    },
     "nowhere": {
         "[Errno 2] No such file or directory: 'nowhere'": [
             (lambda t: datasets.text_file("nowhere"), "", FileNotFoundError)
@@ -298,8 +254,7 @@ CALLS = {
     "nullable": {"must be True or False": [lambda t: tables.Number(nullable=3)]},
     "num_bins": {
         "must be an integer of at least 2 and at most": [
-            lambda t: datasets.embedded_digits(num_bins=257),
-            lambda t: datasets.fashion_mnist(num_bins=1),
+            lambda t: datasets.fashion_mnist(num_bins=1)
         ]
     },
     "num_blocks": {"must be an integer of at least 1": [lambda t: t.table.make_model(8, 0)]},
@@ -315,8 +270,7 @@ CALLS = {
     "num_rows": {"must be an integer of at least 1": [lambda t: t.rows.sample(0)]},
     "num_steps": {
         "must be an integer of at least 1 and at most": [
-            lambda t: t.rows.sample(2, num_steps=0),
-            lambda t: t.rows.impute(t.frame, num_steps="a"),
+            lambda t: t.rows.impute(t.frame, num_steps="a")
         ]
     },
     "parts": {
@@ -365,19 +319,12 @@ CALLS = {
         "must be an integer of at least 0": [
             lambda t: datasets.Batches(ROWS, keep, 2, seed=-1),
             lambda t: datasets.embedded_digits(seed=-1),
-            lambda t: datasets.embedded_text(seed="a"),
         ]
     },
     "seq_length": {
-        "must be an integer of at least 1": [
-            lambda t: datasets.embedded_text(seq_length=0),
-            lambda t: datasets.text_file(t.text_path, seq_length=0),
-        ],
+        "must be an integer of at least 1": [lambda t: datasets.embedded_text(seq_length=0)],
         "half the length of the shortest split": [
             lambda t: datasets.embedded_text(seq_length=10**6)
-        ],
-        "must be at most 40, half the length of the shortest split": [
-            lambda t: datasets.text_file(t.text_path, seq_length=801)
         ],
     },
     "start": {
@@ -402,38 +349,22 @@ CALLS = {
     "ticks": {"must be an integer of at least 1": [lambda t: tables.Number(ticks=0)]},
     "step": {"must be a positive number, a list of": [lambda t: tables.Number(step="x")]},
     "steps_per_epoch": {
-        "must be an integer of at least 1": [
-            lambda t: datasets.embedded_text(steps_per_epoch=0),
-            lambda t: datasets.text_file(t.text_path, seq_length=8, steps_per_epoch=0),
-        ],
+        "must be an integer of at least 1": [lambda t: datasets.embedded_text(steps_per_epoch=0)],
         "must be an integer of at least 1 and at most 4": [
             lambda t: datasets.Batches(
                 np.arange(20), keep, batch_size=6, steps_per_epoch=5, training=False
             )
         ],
     },
-    "stride": {
-        "must be an integer of at least 1": [
-            lambda t: datasets.embedded_text(stride=0),
-            lambda t: datasets.text_file(t.text_path, seq_length=8, stride=0),
-        ]
-    },
+    "stride": {"must be an integer of at least 1": [lambda t: datasets.embedded_text(stride=0)]},
     "table": {
         "must be a `keras_bfn.tables.Table`": [
             lambda t: tables.TableModel(t.table.flow(), t.rows.network, 3)
         ]
     },
     "text": {
-        "must be a string, or a list of strings": [
-            lambda t: datasets.Letters.fit(b"ab"),
-            lambda t: datasets.Letters.fit(["ab", 3]),
-        ],
+        "must be a string, or a list of strings": [lambda t: datasets.Letters.fit(b"ab")],
         "must contain at least two distinct characters": [lambda t: datasets.Letters.fit("aa")],
-        "must be a string": [
-            (lambda t: datasets.clean_text(3), "a int"),
-            (lambda t: datasets.Symbols(["C", "Cl"]).encode(3), "a int"),
-            (lambda t: t.subwords.encode(3), "a int"),
-        ],
         "must contain only the 2 characters of the alphabet. Use `Letters.fit`": [
             (
                 lambda t: datasets.text_file(t.text_path, tokenizer=datasets.Letters("ab")),
@@ -463,24 +394,13 @@ CALLS = {
         "must be a `tokenizers.Tokenizer` or the JSON of one": [
             (lambda t: datasets.Subwords(3), "a int (EOF while parsing a value at")
         ],
-        "must be a tokenizer, with `encode`, `decode` and `num_classes`, such as": [
-            lambda t: datasets.text_file(t.text_path, seq_length=8, tokenizer="bytes")
-        ],
         "must encode text as integers in 0..255, of shape (length,)": [
             lambda t: datasets.text_file(t.text_path, seq_length=4, tokenizer=SaysTokens([0, 300])),
             lambda t: datasets.text_file(t.text_path, seq_length=4, tokenizer=SaysTokens([-1, 0])),
             lambda t: datasets.text_file(t.text_path, seq_length=4, tokenizer=SaysTokens([[0, 1]])),
         ],
     },
-    "training": {
-        "must be True or False": [lambda t: datasets.Batches(ROWS, keep, 2, training="x")]
-    },
     "transform": {"must be a function": [lambda t: datasets.Batches(ROWS, "x", 2)]},
-    "validation_data": {
-        "must be a dict with the parts ['numbers',": [
-            (lambda t: t.rows.fit(t.frame, epochs=1, validation_data=3, verbose=0), "a int")
-        ]
-    },
     "values": {
         "must not contain duplicates": [lambda t: tables.Category(["a", "a"])],
         "must be a list of hashable values": [
@@ -496,9 +416,6 @@ CALLS = {
         "must have at least one row": [lambda t: t.rows.fit(t.frame[:0])],
         "must be a DataFrame, because the model is not compiled": [
             lambda t: t.table.make_model(8, 1).fit(3)
-        ],
-        "must be a dict with the parts ['numbers',": [
-            (lambda t: t.rows.log_likelihood(3), "a int")
         ],
     },
 }

@@ -3,7 +3,7 @@
 import datetime
 
 from keras_bfn import networks, tables
-from tests.wrong.things import by_expected, inf
+from tests.wrong.things import by_expected
 
 NOON = [datetime.datetime(2024, 10, 27, hour, tzinfo=datetime.UTC) for hour in (12, 13)]
 NAIVE = [time.replace(tzinfo=None) for time in NOON]
@@ -74,12 +74,6 @@ CALLS = {
                 t.visits, "patient", ["sex"], {"patient": tables.Number()}
             )
         ],
-        "must name some of ['n', 'c', 'i']": [
-            (
-                lambda t: tables.TableEstimator(columns={"other": tables.Levels()}).fit(t.frame),
-                "['other']",
-            )
-        ],
         "must be None, or a dict from names of columns to a `Column`": [
             lambda t: tables.TableEstimator(columns=["a"]).fit(t.frame)
         ],
@@ -95,8 +89,7 @@ CALLS = {
             lambda t: tables.Table.from_dataframe(t.frame.set_axis([0, 1, 2], axis=1))
         ],
         "must have distinct column names": [
-            lambda t: tables.Table.from_dataframe(t.frame.set_axis(["n", "n", "i"], axis=1)),
-            lambda t: t.table.encode(t.frame.set_axis(["n", "n", "i"], axis=1)),
+            lambda t: t.table.encode(t.frame.set_axis(["n", "n", "i"], axis=1))
         ],
         "must not have columns named '', 'class_name' or 'config': rename them": [
             lambda t: tables.Table.from_dataframe(t.make_frame(**{"": ["a", "b"]})),
@@ -147,9 +140,6 @@ CALLS = {
             lambda t: tables.Sequences.from_dataframe(t.visits, "nobody")
         ]
     },
-    "epochs": {
-        "must be an integer of at least 1": [lambda t: tables.TableEstimator(epochs=0).fit(t.frame)]
-    },
     "given": {
         "must contain series with the same index": [
             lambda t: t.rows.sample(2, {"n": t.frame["n"][:2], "i": t.frame["i"][1:3]})
@@ -169,8 +159,7 @@ CALLS = {
     },
     "i": {
         "Column 'i' of `df` must contain an integer from 0 to 19": [
-            (lambda t: t.table.encode(t.make_frame(i=[3, 200])), "200"),
-            (lambda t: t.rows.sample(2, {"i": 1.5}), "1.5"),
+            (lambda t: t.rows.sample(2, {"i": 1.5}), "1.5")
         ]
     },
     "key": {
@@ -193,8 +182,7 @@ CALLS = {
     },
     "n": {
         "Column 'n' of `df` must contain a finite number": [
-            (lambda t: t.table.encode(t.make_frame(n=[0.0, inf])), "inf"),
-            (lambda t: t.rows.sample(2, {"n": True}), "True"),
+            (lambda t: t.rows.sample(2, {"n": True}), "True")
         ],
         "Column 'n' of `df` must contain values that fit Float64": [
             (

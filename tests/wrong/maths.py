@@ -73,12 +73,7 @@ CALLS = {
         "Exactly one of the arguments `beta_1` and": [lambda t: flows.DiscreteFlow(2)],
         "must be a positive, finite number": [lambda t: schedules.QuadraticSchedule(0)],
     },
-    "block_size": {
-        "must be an integer of at least 1": [
-            lambda t: orders.LeftToRight(0),
-            lambda t: orders.Blocks(0),
-        ]
-    },
+    "block_size": {"must be an integer of at least 1": [lambda t: orders.Blocks(0)]},
     "by": {
         "must be one of ['range', 'deviation']": [
             lambda t: flows.fit_scaling(flows.ContinuousFlow(), ROWS, by="mean")
@@ -115,13 +110,7 @@ CALLS = {
             (lambda t: make_of("discrete-3-chain", (4, 4, 1)), "(4, 4, 1)"),
         ],
         "must be (3,), like the flow's `prior` per variable": [
-            (lambda t: make_of("discrete-2", (4,)), "(4,)"),
-            (
-                lambda t: flows.ContinuousFlow(
-                    prior=flows.JointNormal([0.0, 0.0, 0.0], np.eye(3))
-                ).check_event_shape((2,)),
-                "(2,)",
-            ),
+            (lambda t: make_of("discrete-2", (4,)), "(4,)")
         ],
         "must be such that the flow's `center` and `scale`, of shape (3,),": [
             (
@@ -146,8 +135,7 @@ CALLS = {
             lambda t: schedules.fit(flows.ContinuousFlow(), X_CONTINUOUS)
         ],
         "must not be a flow of angles. No finite accuracy": [
-            lambda t: schedules.fit(flows.CircularFlow(), X_CONTINUOUS),
-            lambda t: flows.CircularFlow().remaining_cost(X_CONTINUOUS),
+            lambda t: flows.CircularFlow().remaining_cost(X_CONTINUOUS)
         ],
         "must be a flow with an exponential or a quadratic schedule, or another": [
             lambda t: schedules.fit(
@@ -220,7 +208,6 @@ CALLS = {
     "numbers": {
         "must be integers of at least 0": [
             (lambda t: orders.Groups([0, -1]), "[0, -1]"),
-            lambda t: orders.Groups([]),
             (lambda t: orders.Groups({"a": "b"}), "['a']='b'"),
         ],
         "must": [lambda t: orders.Groups({})],
@@ -242,12 +229,6 @@ CALLS = {
             lambda t: flows.fit_prior(CONTINUOUS, np.zeros((2, 4), "float32"), order=1)
         ],
         "must be an integer of at least 1": [lambda t: flows.MarkovChain.fit([[0, 1]], 2, 0)],
-        "must be a dict with the parts ['a', 'b']": [
-            (
-                lambda t: orders.Groups([0, 1]).check({"a": FLOW, "b": FLOW}, {"a": (2,), "b": ()}),
-                "a ndarray",
-            )
-        ],
         "must contain a number for each variable, of shape ()": [
             (
                 lambda t: orders.Groups({"a": 0, "b": [1]}).check(
@@ -373,10 +354,7 @@ CALLS = {
         ],
     },
     "text": {
-        "must be a string": [
-            (lambda t: LETTERS.encode(3), "a int"),
-            (lambda t: BYTES.encode(3), "a int"),
-        ],
+        "must be a string": [(lambda t: BYTES.encode(3), "a int")],
         "must contain only the 27 characters of the alphabet. Convert": [
             (lambda t: LETTERS.encode("A"), "a text with ['A']")
         ],
@@ -405,9 +383,6 @@ CALLS = {
     },
     "top_k": {
         "must be an integer of at least 1": [lambda t: samplers.SDE1Sampler(top_k=0)],
-        "Arguments `top_k` and `top_p` must be None for continuous data, which": [
-            lambda t: distributions.VonMises(ops.ones((1, 2))).truncated(top_k=3)
-        ],
         "must be None for jumps, unless `fresh_noise` is True": [
             lambda t: distillation.JumpSampler(top_k=2)
         ],
@@ -440,45 +415,17 @@ CALLS = {
                 ),
             ]
         ),
-        "must contain integers for DiscreteFlow(num_classes=2,": [
-            (lambda t: FLOW.remaining_cost(None), "dtype object"),
-            (lambda t: schedules.fit(FLOW, None), "dtype object"),
-            (lambda t: flows.fit_prior(FLOW, None), "dtype object"),
-        ],
         "must contain integers and have shape (num, length), with": [
             (
                 lambda t: flows.MarkovChain.fit(np.zeros((2, 1), int), 2, 1),
                 "shape (2, 1), dtype int64",
-            ),
-            (
-                lambda t: flows.fit_prior(FLOW, np.zeros((2, 4), int), order=40),
-                "shape (2, 4), dtype int64",
-            ),
+            )
         ],
-        "must lie in [0, 1]": [
-            (lambda t: PAIRS.log_prob([[3]]), "values from 3 to 3"),
-            (lambda t: flows.MarkovChain.fit([[0, 2]], 2, 1), "values from 0 to 2"),
-        ],
-        "must be a dict with the parts ['a']": [
-            (lambda t: flows.fit_prior({"a": FLOW}, np.zeros((2, 4), int)), "a ndarray")
-        ],
-        "must contain floats for": [
-            (lambda t: flows.fit_scaling(CONTINUOUS, None), "dtype object")
-        ],
+        "must lie in [0, 1]": [(lambda t: PAIRS.log_prob([[3]]), "values from 3 to 3")],
         "must vary by more than 0.0001 of its values: subtract": [
             lambda t: flows.fit_scaling(CONTINUOUS, np.array([1e9, 1e9 + 1]))
         ],
         "must contain observed values": [lambda t: flows.fit_scaling(CONTINUOUS, np.array([nan]))],
-        "must be finite": [
-            (
-                lambda t: CONTINUOUS.check_data(np.array([nan], "float32")),
-                "an array with NaN or infinity",
-            ),
-            (
-                lambda t: flows.fit_scaling(CONTINUOUS, np.array([1.0, inf])),
-                "an array with NaN or infinity",
-            ),
-        ],
         "must be an array, with rows of equal length": [lambda t: FLOW.check_data([[0, 1], [1]])],
         "must not be a dict, because the flow is DiscreteFlow(num_classes=2,": [
             (lambda t: schedules.fit(FLOW, X_PARTS), "a dict with the keys ['a', 'b']")

@@ -91,12 +91,7 @@ CALLS = {
     "batch_size": {
         "must be an integer of at least 1": [
             lambda t: t.model.fit(X, batch_size=0),
-            lambda t: t.model.evaluate(X, batch_size=0),
-            lambda t: t.model.code_length(X, batch_size=0),
-            lambda t: t.model.loss_by_time(X, batch_size=0),
-            lambda t: t.model.generate(1, batch_size=0),
             lambda t: t.model.encode(X, batch_size=0),
-            lambda t: t.model.inpaint(X, True, batch_size=0),
         ],
         "must be an integer of at least 1 and at most": [lambda t: t.model.fit(X, batch_size=HUGE)],
     },
@@ -106,18 +101,14 @@ CALLS = {
         ]
     },
     "callbacks": {
-        "must be a list of Keras callbacks": [
-            lambda t: t.model.fit(X, callbacks=3),
-            lambda t: t.model.evaluate(X, callbacks="x"),
-        ],
+        "must be a list of Keras callbacks": [lambda t: t.model.fit(X, callbacks=3)],
         "must contain `SwapEMAWeights(swap_on_epoch=True)` after this one": [
             lambda t: t.model.fit(X, callbacks=[SWAP, callbacks.Resume("runs")])
         ],
     },
     "class_weight": {
         "must be None, because there are no targets: use": [
-            lambda t: t.model.fit(X, class_weight={0: 1}),
-            lambda t: t.model.train_on_batch(X, class_weight={0: 1}),
+            lambda t: t.model.fit(X, class_weight={0: 1})
         ]
     },
     "colour": {
@@ -142,14 +133,7 @@ CALLS = {
     },
     "condition": {
         "The network takes no condition": [
-            (lambda t: t.model.generate(1, condition=3), "a condition in `condition`"),
-            (lambda t: t.model.encode(X, condition=[1]), "a condition in `condition`"),
-            (lambda t: t.model.inpaint(X, True, condition=[1]), "a condition in `condition`"),
-            (lambda t: t.model.export(*STEP, condition=[1]), "a condition in `condition`"),
-            (
-                lambda t: t.model.fit(X, callbacks=[callbacks.SampleImages("a", condition=[1])]),
-                "a condition in `condition`",
-            ),
+            (lambda t: t.model.encode(X, condition=[1]), "a condition in `condition`")
         ],
         "must have integer conditions of shape (batch,) in 0..3,": [
             (
@@ -209,12 +193,9 @@ CALLS = {
         ],
     },
     "dtype": {
-        "must be a Keras dtype policy, such as 'float32' or": [
-            lambda t: BayesianFlowNetwork.from_preset("bfn_digits", dtype=3)
-        ],
         "must be None for a network that is not in `keras_bfn.networks`": [
             lambda t: BayesianFlowNetwork.from_preset(t.preset, dtype="mixed_bfloat16")
-        ],
+        ]
     },
     "epochs": {"must be an integer of at least 0": [lambda t: t.model.fit(X, epochs=-1)]},
     "event_shape": {
@@ -233,26 +214,12 @@ CALLS = {
                 "a dict with the keys ['a']",
             )
         ],
-        "The model has no `event_shape` yet. Pass it to the": [lambda t: t.unbuilt.generate(1, 2)],
         "must be (height, width) or (height, width, channels),": [
             lambda t: (
                 t.texts.compile()
                 or t.texts.fit(
                     np.zeros((2, 12), int), callbacks=[callbacks.SampleImages("a")], verbose=0
                 )
-            )
-        ],
-        "must be such that the flow's `center` and `scale`, of shape (3,),": [
-            (
-                lambda t: BayesianFlowNetwork(
-                    flows.ContinuousFlow(0.05, center=[0, 15, 2000], scale=[0.1, 25, 50]),
-                    networks.MLP(
-                        flows.ContinuousFlow(0.05, center=[0, 15, 2000], scale=[0.1, 25, 50]),
-                        (4,),
-                        8,
-                    ),
-                ),
-                "examples of shape (4,)",
             )
         ],
         "must be (length,) for text": [
@@ -281,18 +248,12 @@ CALLS = {
         ],
     },
     "flow": {
-        "must be a `keras_bfn.flows.Flow`, or a dict": [
-            lambda t: BayesianFlowNetwork({}, t.model.network)
-        ],
-        "must contain a `keras_bfn.flows.Flow` for each part": [
-            (lambda t: BayesianFlowNetwork({"a": 3}, t.model.network), "flow['a']=3")
-        ],
         "must have non-empty strings as part names, other than": [
             (
                 lambda t: BayesianFlowNetwork({"config": FLOW}, t.model.network),
                 "a part named 'config'",
             )
-        ],
+        ]
     },
     "folder": {
         "must be a path": [
@@ -327,10 +288,6 @@ CALLS = {
         ],
     },
     "guidance": {
-        "must be a function or a": [
-            lambda t: t.model.generate(1, guidance="x"),
-            lambda t: t.model.inpaint(X, True, guidance=3),
-        ],
         "must be a function that returns one log": [
             (lambda t: t.model.generate(1, guidance=len), "a int"),
             (lambda t: t.model.generate(1, 2, guidance=lambda p: p), "shape (4, 4, 4, 1, 2)"),
@@ -402,9 +359,6 @@ CALLS = {
         "must be 1 unless there are a condition and a null": [
             lambda t: t.model.generate(1, 2, guidance_scale=2.0)
         ],
-        "must be 1 unless there are a condition and a null condition to guide": [
-            lambda t: t.model.inpaint(X[:2], np.ones(SHAPE, bool), guidance_scale=2.0)
-        ],
     },
     "guided": {
         "must be False without a sampler, and for a model without": [
@@ -417,15 +371,7 @@ CALLS = {
     "jit_compile": {"must be 'auto', True or False": [lambda t: t.model.compile(jit_compile=3)]},
     "known": {
         "must name some of ['a', 'b'], or be a dict of their masks": [
-            lambda t: t.parts.code_length(X_PARTS, known=["c"]),
-            lambda t: t.parts.code_length(X_PARTS, known=[[]]),
-            lambda t: t.parts.code_length(X_PARTS, known=3),
-        ],
-        "must be a boolean array, true for known variables, that": [
-            (
-                lambda t: t.parts.code_length(X_PARTS, known={"a": X_PARTS["a"]}),
-                "shape (4, 2), dtype int32",
-            )
+            lambda t: t.parts.code_length(X_PARTS, known=[[]])
         ],
         "must be a mask unless the flow is a dict": [
             lambda t: t.ordered.code_length(X_LETTERS, known="a")
@@ -435,9 +381,6 @@ CALLS = {
         ],
         "must be false where `x` is missing (NaN or, for integers,": [
             (lambda t: t.model.inpaint(-np.ones_like(X), True), "true for 384 missing values")
-        ],
-        "must be a dict with some of the parts ['a',": [
-            (lambda t: t.parts.inpaint(X_PARTS, True), "a bool")
         ],
         "`continue_text` passes further arguments to `inpaint`": [
             (lambda t: t.texts.continue_text("a", known=np.ones(12, bool)), "known=", TypeError)
@@ -479,8 +422,7 @@ CALLS = {
             lambda t: t.masked_texts.continue_text("abc", lengths=2)
         ],
         "must be None unless the model has allow_missing=True or a": [
-            lambda t: t.model.generate(1, 2, lengths=3),
-            lambda t: t.model.inpaint(X, True, lengths=3),
+            lambda t: t.model.generate(1, 2, lengths=3)
         ],
         "must be one integer or 2 integers in 1..4": [
             lambda t: t.missing.generate(2, 2, lengths=0),
@@ -494,8 +436,7 @@ CALLS = {
             lambda t: t.missing.generate(2, 2, lengths=[[1], [2, 3]])
         ],
         "must be None for a `length` above 8, the tokens of a window": [
-            lambda t: t.masked_texts.generate_text(2, lengths=5, length=9),
-            lambda t: t.masked_texts.continue_text("ab", lengths=5, length=9),
+            lambda t: t.masked_texts.generate_text(2, lengths=5, length=9)
         ],
     },
     "license": {
@@ -509,15 +450,8 @@ CALLS = {
             lambda t: BayesianFlowNetwork.from_preset("bfn_digits", load_weights="x")
         ]
     },
-    "loss": {"must be a `BFNLoss` or one of": [lambda t: t.model.compile(loss=3)]},
     "loss_weights": {
-        "must be None unless the flow is a dict": [
-            lambda t: t.model.compile(loss_weights={"a": 1})
-        ],
-        "must contain finite numbers of at least 0": [
-            (lambda t: t.parts.compile(loss_weights={"a": -1}), "loss_weights['a']=-1")
-        ],
-        "must be a dict from some of ['a', 'b']": [lambda t: t.parts.compile(loss_weights=[1, 2])],
+        "must be None unless the flow is a dict": [lambda t: t.model.compile(loss_weights={"a": 1})]
     },
     "metrics": {
         "must be None, because there are no targets. The model": [
@@ -556,9 +490,6 @@ CALLS = {
                 ),
                 "a network that takes ()",
             )
-        ],
-        "must take 't' of shape () for each example. Networks with times='variables' are for": [
-            (lambda t: BayesianFlowNetwork(MANY, t.ordered.network), "a network that takes (3,)")
         ],
         "must take a dict of 'theta' and 't', and optionally of 'condition', 'mask', 't_next'": [
             (
@@ -637,36 +568,24 @@ CALLS = {
             lambda t: t.ordered.generate(4, 2, order="random", num_particles=2)
         ],
     },
-    "num_repeats": {
-        "must be an integer of at least 1": [
-            lambda t: t.model.code_length(X, num_repeats=0),
-            lambda t: t.model.compile(num_repeats=0),
-        ]
-    },
+    "num_repeats": {"must be an integer of at least 1": [lambda t: t.model.compile(num_repeats=0)]},
     "num_samples": {
         "must be an integer of at least 1": [
             lambda t: t.model.generate(0),
             lambda t: t.texts.continue_text("a", 0),
-            lambda t: t.texts.generate_text(0),
         ],
         "must be an integer of at least 1 and at most": [lambda t: t.model.generate(HUGE)],
     },
     "num_steps": {
         "must be an integer of at least 1 and at most": [
-            lambda t: t.model.code_length(X, num_steps=0),
             lambda t: t.model.encode(X, num_steps=0),
             lambda t: t.model.generate(1, 0),
-            lambda t: t.model.inpaint(X, True, 0),
         ]
     },
     "optimizer": {"must be a Keras optimizer, or the name of one": [lambda t: t.model.compile(3)]},
     "order": {
-        "requires a `keras_bfn.AnyOrderNetwork`. Others send all variables together": [
-            lambda t: t.model.fit(X, callbacks=[callbacks.SampleImages("a", order="random")])
-        ],
         "is not an argument of `compile`": [lambda t: t.model.compile(order="random")],
         "must be": [lambda t: orders.get(3)],
-        "must": [lambda t: t.ordered.code_length(X_LETTERS, order=3)],
         "must contain a number for each variable, of shape (3,)": [
             (lambda t: t.ordered.code_length(X_LETTERS, order=[0, 1]), "shape (2,)")
         ],
@@ -677,14 +596,6 @@ CALLS = {
             (lambda t: t.parts.code_length(X_PARTS, order=[0, 1]), "a ndarray")
         ],
         "must send flow['b'] by messages": [lambda t: t.parts.generate(2, order={"a": 0, "b": 1})],
-        "must send flow by messages. Only integers can be coded directly, and bins": [
-            (
-                lambda t: t.numbers.code_length(
-                    np.zeros((4, 3), "float32"), order=orders.LeftToRight()
-                ),
-                "flow=ContinuousFlow(",
-            )
-        ],
     },
     "states": {
         **by_expected(
@@ -708,14 +619,7 @@ CALLS = {
             lambda t: AnyOrderNetwork(CONTINUOUS, t.numbers.network, states={"random": 1.0})
         ],
     },
-    "part": {
-        "must be None unless the flow is a dict": [
-            lambda t: t.texts.continue_text("a", part="x"),
-            lambda t: t.texts.generate_text(1, part=3),
-            lambda t: t.model.fit(X, callbacks=[callbacks.SampleImages("a", part="x")]),
-        ],
-        "must be one of ['a', 'b']": [lambda t: t.text_parts.continue_text("a")],
-    },
+    "part": {"must be one of ['a', 'b']": [lambda t: t.text_parts.continue_text("a")]},
     "preset": {
         "must be one of ['bfn_digits',": [
             lambda t: BayesianFlowNetwork.from_preset("nowhere"),
@@ -746,10 +650,7 @@ CALLS = {
         ],
     },
     "return_details": {
-        "must be True or False": [
-            lambda t: t.model.inpaint(X, True, return_details=1),
-            lambda t: t.model.generate(2, 2, guidance=total, num_particles=2, return_details=1),
-        ],
+        "must be True or False": [lambda t: t.model.inpaint(X, True, return_details=1)],
         "must be False. For details, use `generate`": [
             lambda t: t.texts.generate_text(1, return_details=True)
         ],
@@ -761,10 +662,7 @@ CALLS = {
         ],
     },
     "return_dict": {
-        "must be True or False": [
-            lambda t: t.model.evaluate(X, return_dict="x", verbose=0),
-            lambda t: t.model.train_on_batch(X, return_dict="x"),
-        ]
+        "must be True or False": [lambda t: t.model.train_on_batch(X, return_dict="x")]
     },
     "run_eagerly": {"must be True or False": [lambda t: t.model.compile(run_eagerly="x")]},
     "sample_weight": {
@@ -780,19 +678,11 @@ CALLS = {
             for weights in (np.ones(11), np.ones((12, 3, 1)), {"x": np.ones(12)})
         ),
         "must contain finite numbers of at least 0": [
-            lambda t: t.model.fit(X, sample_weight=np.full(24, nan)),
             lambda t: t.model.fit(X, sample_weight=np.full(24, "a")),
             (
                 lambda t: t.parts.fit(X_PARTS, sample_weight={"a": np.full((4, 2), nan)}),
                 "sample_weight['a']=array([[nan, nan],",
             ),
-            lambda t: t.model.evaluate(X, sample_weight=np.full(24, nan)),
-            lambda t: t.model.train_on_batch(X, sample_weight=np.full(24, nan)),
-            lambda t: t.model.test_on_batch(X, sample_weight=np.full(24, inf)),
-            lambda t: t.model.code_length(X, sample_weight=np.full(24, nan)),
-        ],
-        "must be an array of weights, of shape": [
-            (lambda t: t.model.fit(X, sample_weight=3), "a int")
         ],
         "must not be a dict, because the flow is": [
             (
@@ -808,14 +698,7 @@ CALLS = {
         ],
     },
     "sampler": {
-        "must be a `Sampler` or one of ['ancestral',": [
-            lambda t: t.model.generate(1, 2, 3),
-            lambda t: t.model.export(*STEP, sampler=3),
-        ],
-        "must be deterministic, such as 'ode1' or": [
-            lambda t: t.model.generate(1, 2, "sde1", latents=np.zeros((1, 4, 4, 1, 2))),
-            lambda t: t.model.encode(X, sampler="sde2"),
-        ],
+        "must be deterministic, such as 'ode1' or": [lambda t: t.model.encode(X, sampler="sde2")],
         "must have temperature=1 for encoding": [
             lambda t: t.model.encode(X, sampler=samplers.ODE1Sampler(temperature=0.5))
         ],
@@ -858,17 +741,7 @@ CALLS = {
             lambda t: t.model.generate(2, 2, guidance=guidance.Guidance(total, scale=lambda t: nan))
         ],
     },
-    "seed": {
-        "must be an integer of at least 0": [
-            lambda t: t.model.generate(1, seed=-1),
-            lambda t: t.model.encode(X, seed=1.5),
-            lambda t: t.model.inpaint(X, True, seed=-1),
-            lambda t: BayesianFlowNetwork(FLOW, t.model.network, seed=-1),
-            lambda t: t.model.evaluate(X, seed=-1),
-            lambda t: t.model.code_length(X, seed=1.5),
-            lambda t: t.model.loss_by_time(X, seed="a"),
-        ]
-    },
+    "seed": {"must be an integer of at least 0": [lambda t: t.model.evaluate(X, seed=-1)]},
     "shuffle": {"must be True or False": [lambda t: t.model.fit(X, shuffle="x")]},
     "steps": {"must be an integer of at least 1": [lambda t: t.model.evaluate(X, steps=0)]},
     "steps_per_epoch": {
@@ -882,21 +755,7 @@ CALLS = {
             lambda t: t.texts.continue_text("a", stride=0)
         ]
     },
-    "temperature": {
-        "must be 1 for continuous data, whose output": [
-            lambda t: t.continuous.generate(1, 2, samplers.SDE1Sampler(temperature=0.5)),
-            lambda t: t.continuous.fit(
-                X_CONTINUOUS,
-                callbacks=[
-                    callbacks.SampleImages("a", sampler=samplers.SDE1Sampler(temperature=0.5))
-                ],
-            ),
-        ]
-    },
     "tokenizer": {
-        "must be a tokenizer, with `encode`, `decode`": [
-            lambda t: BayesianFlowNetwork(FLOW, t.model.network, tokenizer="letters")
-        ],
         "must have as many classes as the flow": [
             (
                 lambda t: BayesianFlowNetwork(FLOW, t.model.network, tokenizer=BYTES),
@@ -904,9 +763,7 @@ CALLS = {
             )
         ],
         "The model has no `tokenizer` for text. Pass one to the": [
-            lambda t: t.model.generate_text(2),
-            lambda t: t.model.fit(X, callbacks=[callbacks.SampleText("a")]),
-            lambda t: t.model.continue_text(1),
+            lambda t: t.model.continue_text(1)
         ],
         "must be a dict with some of the parts ['a',": [
             (lambda t: AnyOrderNetwork(PARTS, t.parts.network, tokenizer=LETTERS), "a Letters")
@@ -915,14 +772,6 @@ CALLS = {
             (
                 lambda t: BayesianFlowNetwork(CONTINUOUS, keras.layers.Dense(1), tokenizer=LETTERS),
                 "Letters(alphabet=' abcdefghijklmnopqrstuvwxyz'), which has",
-            )
-        ],
-        "must be a dict with some of the parts ['a', 'b']": [
-            (
-                lambda t: BayesianFlowNetwork(
-                    PARTS, keras.layers.Dense(1), tokenizer={"words": LETTERS}
-                ),
-                "a dict with the keys ['words']",
             )
         ],
         "must have as many classes as the flow DiscreteFlow(num_classes=2,": [
@@ -997,7 +846,6 @@ CALLS = {
     "verbose": {
         "must be 'auto', 0, 1 or 2": [
             lambda t: t.model.fit(X, verbose=7),
-            lambda t: t.model.evaluate(X, verbose="x"),
             lambda t: t.model.code_length(X, verbose="x"),
             lambda t: t.model.generate(1, 2, verbose="x"),
             lambda t: t.model.encode(X, verbose="x"),
@@ -1048,10 +896,7 @@ CALLS = {
                 ),
             ]
         ),
-        "must be an array, with rows of equal length": [
-            lambda t: t.model.fit([[0, 1], [1]]),
-            lambda t: t.model.code_length([[0, 1], [1]]),
-        ],
+        "must be an array, with rows of equal length": [lambda t: t.model.fit([[0, 1], [1]])],
         "must be data, or a pipeline that yields them in batches": [
             lambda t: t.model.fit(object())
         ],
@@ -1096,21 +941,7 @@ CALLS = {
                 "a dict with the keys ['a']",
             )
         ],
-        "must lie in [0, 1] for": [
-            (lambda t: t.model.train_on_batch(X + 7), "values from 7 to 8"),
-            (lambda t: t.model.test_on_batch(X + 7), "values from 7 to 8"),
-        ],
-        "must be one batch of arrays or tensors": [
-            lambda t: t.model.train_on_batch(None),
-            lambda t: t.model.test_on_batch("x"),
-        ],
-        "must have shape (batch, *event_shape) with": [
-            (lambda t: t.model.train_on_batch(X[:, :2]), "shape (24, 2, 4, 1)"),
-            (lambda t: t.model.inpaint(X[:, :2], True), "shape (24, 2, 4, 1)"),
-        ],
-        "must be a dict with some of the parts ['a',": [
-            (lambda t: t.parts.inpaint(X_CONTINUOUS, True), "a ndarray")
-        ],
+        "must be one batch of arrays or tensors": [lambda t: t.model.test_on_batch("x")],
         "must contain the parts that `known` names, at least one": [
             (lambda t: t.parts.inpaint({}, {}), "x with []")
         ],
@@ -1123,9 +954,7 @@ CALLS = {
     },
     "y": {
         "A Bayesian flow network learns the distribution of the": [
-            (lambda t: t.model.fit(X, X), "`x` with targets. Pass only the data or,"),
-            (lambda t: t.model.evaluate(X, X), "`x` with targets. Pass only the data or,"),
-            (lambda t: t.model.train_on_batch(X, X), "`x` with targets. Pass only the data or,"),
+            (lambda t: t.model.fit(X, X), "`x` with targets. Pass only the data or,")
         ]
     },
     "y_pred": {

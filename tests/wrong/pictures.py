@@ -25,8 +25,7 @@ CALLS = {
     },
     "flow": {
         "must be a `keras_bfn.flows.Flow`, or a dict": [
-            lambda t: visualization.plot_flow(None, STEPS, "a.png"),
-            lambda t: visualization.plot_trajectory(3, STEPS, "a.png"),
+            lambda t: visualization.plot_trajectory(3, STEPS, "a.png")
         ]
     },
     "frames_per_second": {
@@ -50,7 +49,6 @@ CALLS = {
     "names": {
         "must be a list of 1 strings": [
             lambda t: visualization.plot_series(ROWS, "a.png", names="a"),
-            lambda t: visualization.plot_forecast(ROWS, "a.png", True, names=["a", "b"]),
             lambda t: visualization.plot_series(ROWS, "a.png", names=[3]),
         ]
     },
@@ -80,9 +78,6 @@ CALLS = {
         ],
         "must be None unless the flow is a dict": [
             lambda t, draw=draw: draw(FLOW, STEPS, "a.gif", part="image") for draw in DRAWN
-        ],
-        "must be one of ['a']": [
-            lambda t: visualization.plot_flow({"a": FLOW}, {"a": STEPS}, "a.png")
         ],
     },
     "path": {
@@ -140,7 +135,6 @@ CALLS = {
         "must be the `trajectory` of `generate(...,": [
             (lambda t: visualization.plot_flow(FLOW, X, "a.png"), "a ndarray"),
             (lambda t: visualization.animate_generation(FLOW, {"a": STEPS}, "a.gif"), "a dict"),
-            (lambda t: visualization.plot_trajectory(FLOW, "x", "a.png"), "a str"),
         ],
         "must be a trajectory of the flow": [
             (

@@ -91,14 +91,6 @@ CALLS = {
             lambda t: distillation.Trajectories(t.continuous, batch_size=10**6)
         ],
     },
-    "callbacks": {
-        "must contain `SwapEMAWeights(swap_on_epoch=True)` after this one": [
-            lambda t: compiled(distillation.Distiller(t.student)).fit(
-                distillation.Trajectories(t.conditional, 4, 3, 2, condition=[0], batch_size=8),
-                callbacks=[SWAP, callbacks.Resume("runs")],
-            )
-        ]
-    },
     "classifier": {
         "must be a Keras model, or a function": [lambda t: guidance.ClassifierGuidance(3, 1)],
         "must return `(batch, num_classes)`": [
@@ -128,12 +120,11 @@ CALLS = {
     },
     "condition": {
         "The network takes no condition": [
-            (lambda t: t.codec.compress(X, condition=[1]), "a condition in `condition`"),
             (
                 lambda t: testing.check_network(t.model.network, FLOW, condition=[1, 2]),
                 "a condition in `condition`",
                 AssertionError,
-            ),
+            )
         ],
         "must contain one or more conditions, and as many in each array of a dict": [
             lambda t: distillation.Trajectories(t.conditional, condition=3),
@@ -154,11 +145,7 @@ CALLS = {
         "must be a `keras.distribution.DeviceMesh`": [lambda t: devices.WidthParallel(3)]
     },
     "directory": {
-        "must be a path": [
-            lambda t: callbacks.SampleImages(None),
-            lambda t: callbacks.Resume(3),
-            lambda t: callbacks.SampleText(3),
-        ]
+        "must be a path": [lambda t: callbacks.Resume(3), lambda t: callbacks.SampleText(3)]
     },
     "DiscretizedFlow": {
         "Data with infinitely many values have no code of finite": [
@@ -177,10 +164,7 @@ CALLS = {
         ],
     },
     "every": {
-        "must be an integer of at least 1": [
-            lambda t: callbacks.SampleImages("samples", every=0),
-            lambda t: callbacks.SampleText("samples", every=0),
-        ]
+        "must be an integer of at least 1": [lambda t: callbacks.SampleText("samples", every=0)]
     },
     "fall": {
         "must be a number strictly between 0 and 1": [
@@ -245,9 +229,6 @@ CALLS = {
         ],
         "must be a finite number, at most 1e+30 in magnitude": [
             lambda t: distillation.Trajectories(t.continuous, guidance_scale="strong")
-        ],
-        "must be 1 unless there are a condition and a null condition to guide": [
-            lambda t: distillation.Trajectories(t.continuous, guidance_scale=2.0)
         ],
     },
     "guided": {
@@ -356,15 +337,13 @@ CALLS = {
     },
     "num_samples": {
         "must be an integer of at least 1": [
-            lambda t: callbacks.SampleText("samples", num_samples=1.5),
-            lambda t: callbacks.SampleImages("a", "x"),
+            lambda t: callbacks.SampleText("samples", num_samples=1.5)
         ]
     },
     "num_steps": {
         "must be an integer of at least 1": [
             lambda t: callbacks.SampleText("a", num_steps=0),
             lambda t: testing.check_sampler(samplers.SDE1Sampler(), num_steps=0),
-            lambda t: recipes.adamw(0, 0.001),
             lambda t: recipes.muon(0, 0.001),
         ],
         "must be an integer of at least 1 and at most": [
@@ -386,11 +365,7 @@ CALLS = {
         ]
     },
     "part": {
-        "must be the name of a part, or None": [
-            lambda t: callbacks.SampleImages("a", part=3),
-            lambda t: callbacks.SampleText("a", part=[]),
-            lambda t: guidance.Automaton({0: [1, 0]}, [0], part=3),
-        ],
+        "must be the name of a part, or None": [lambda t: callbacks.SampleImages("a", part=3)],
         "must be None unless the flow is a dict": [
             lambda t: t.model.generate(
                 2, 2, guidance=guidance.LinearInverse(np.ones((1, 32)), [1.0], 1, "a")
@@ -410,24 +385,11 @@ CALLS = {
             lambda t: checkpoints.load_official(t.unet, "hf://x")
         ],
     },
-    "peak_rate": {
-        "must be a positive, finite number": [
-            lambda t: recipes.adamw(9, 0),
-            lambda t: recipes.muon(9, 0),
-        ]
-    },
+    "peak_rate": {"must be a positive, finite number": [lambda t: recipes.muon(9, 0)]},
     "preprocess": {
         "must be a function, or None": [lambda t: guidance.ClassifierGuidance(len, 1, preprocess=3)]
     },
-    "preset": {
-        "must be a path": [lambda t: presets.upload_preset("hf://user/repo", None)],
-        "must be a folder written by `save_to_preset`": [
-            (
-                lambda t: presets.upload_preset("hf://user/repo", t.text_path),
-                "which has no config.json",
-            )
-        ],
-    },
+    "preset": {"must be a path": [lambda t: presets.upload_preset("hf://user/repo", None)]},
     "resolution": {
         "must be a number strictly between 0.001 and 1": [
             lambda t: codec.Codec(t.model, resolution=1)
@@ -443,9 +405,6 @@ CALLS = {
         ]
     },
     "sampler": {
-        "must be a `Sampler` or one of ['ancestral',": [
-            lambda t: callbacks.SampleImages("a", sampler="x")
-        ],
         "A sampler must be a": [(lambda t: testing.check_sampler(3), "", AssertionError)],
         "must be 'jump', or a `JumpSampler`, for a student": [
             lambda t: t.student.generate(4, 2, "sde2", [0] * 4)
@@ -478,7 +437,6 @@ CALLS = {
             lambda t: callbacks.SampleImages("a", seed=-1),
             lambda t: testing.check_flow(FLOW, seed="a"),
             lambda t: testing.check_sampler(samplers.SDE1Sampler(), 3, seed="a"),
-            lambda t: distillation.Trajectories(t.continuous, seed=-1),
         ],
         "must be an integer of at least 0 and at most": [lambda t: codec.Codec(t.model, seed=-1)],
     },
@@ -551,11 +509,6 @@ CALLS = {
             lambda t: guidance.Automaton({0: [2, 0]}, [0])
         ],
     },
-    "uri": {
-        "must have the form hf://user/repo, without": [
-            lambda t: presets.upload_preset("repo", "preset")
-        ]
-    },
     "values": {
         "must be a dict from names to arrays": [lambda t: guidance.Guidance(len, values=[1])],
         "must have an array of numbers for `a`": [
@@ -586,10 +539,6 @@ CALLS = {
     },
     "x": {
         "must be `Trajectories`": [lambda t: compiled(distillation.Distiller(t.student)).fit(X)],
-        "must contain data": [
-            lambda t: codec.Codec(t.model).compress(None),
-            (lambda t: t.codec.compress(X[:0]), "an empty array of shape (0, 4, 4, 1)"),
-        ],
         "must be an array of examples": [lambda t: t.codec.compress(3)],
         "DiscreteFlow.check_data must accept its own data:": [
             (lambda t: testing.check_flow(FLOW, x="a"), "dtype str32", AssertionError),
@@ -598,9 +547,6 @@ CALLS = {
                 "values from 7 to 7",
                 AssertionError,
             ),
-        ],
-        "must have shape (batch, *event_shape) with event_shape=(4, 4, 1)": [
-            (lambda t: t.codec.compress(np.zeros((2, 4, 4), "int32")), "shape (2, 4, 4)")
         ],
         "must lie in [0, 1] for DiscreteFlow(num_classes=2,": [
             (
