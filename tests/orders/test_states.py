@@ -123,6 +123,17 @@ def test_the_part_that_is_named_is_given_and_the_rest_are_at_one_time():
 
 
 @pytest.mark.once
+def test_of_some_of_a_part_all_numbers_of_variables_are_given_equally_often():
+    state = draw(**{"some of image": 1.0})
+    is_image = np.repeat([False, True, False], [1, 6, 1])
+    assert not state.known[:, ~is_image].any()
+    counts = np.bincount(state.known.sum(axis=1), minlength=7)
+    assert stats.chisquare(counts).pvalue > MIN_P_VALUE
+    assert_array_equal(state.messages, ~state.known)
+    assert (state.t == state.t[:, :1]).all()
+
+
+@pytest.mark.once
 def test_here_and_there_and_on_either_side_of_a_place_variables_are_given():
     known = draw_letters(given=1.0).known
     patterns, counts = np.unique(known, axis=0, return_counts=True)

@@ -166,7 +166,7 @@ CALLS = {
         "Argument `df` must have at most 5000 distinct values in a categorical": [
             (
                 lambda t: tables.Table.from_dataframe(
-                    t.make_frame(key=[str(i) for i in range(1001)])
+                    t.make_frame(key=[str(i) for i in range(1001)] + [None] * 999)
                 ),
                 "1001 in 1001 cells of column 'key'. Remove the column, or pass its",
             )
