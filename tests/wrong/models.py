@@ -59,12 +59,6 @@ WRONG_HANDLES = [
 ]
 
 
-def with_nan(x):
-    x = x.copy()
-    x[3, 0, 0, 0] = nan
-    return x
-
-
 def takes_time_and_theta():
     inputs = {"theta": keras.Input((4, 1), name="theta"), "time": keras.Input((), name="time")}
     return keras.Model(inputs, keras.layers.Dense(1)(inputs["theta"]))
@@ -629,7 +623,8 @@ CALLS = {
             lambda t: BayesianFlowNetwork.from_preset(".")
         ],
         "must have the form hf://user/repo, optionally with": [
-            lambda t: BayesianFlowNetwork.from_preset("hf://x")
+            lambda t, handle=handle: BayesianFlowNetwork.from_preset(handle)
+            for handle in WRONG_HANDLES
         ],
     },
     "private": {
