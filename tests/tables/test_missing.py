@@ -70,6 +70,7 @@ def test_what_is_given_tells_which_cells_are_missing(trained):
     assert 0.4 < drawn["garden"][256:].isna().mean() < 0.75  # None is drawn: missing, or a value
 
 
+@pytest.mark.slow
 def test_a_missing_cell_tells_of_the_others(trained):
     """In a home without a garden, whatever is asked, and in whatever way."""
     none = {kind: SHARES[kind] * MISSING[kind] for kind in SHARES}

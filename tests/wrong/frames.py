@@ -48,7 +48,7 @@ CALLS = {
                 "",
             )
         ],
-        "Column 'c' of `df` must contain an integer, unless `low` and `high` are": [
+        "Column 'c' of `df` must contain an integer, unless": [
             (
                 lambda t: tables.Table.from_dataframe(
                     t.make_frame(c=[None, None], d=["a", "b"]), c=tables.Levels()
@@ -58,52 +58,50 @@ CALLS = {
         ],
     },
     "city": {
-        "Argument `df['city']` must be numbers or times, for a rule (dates are to": [
+        "numbers or times, for a rule (dates are to": [
             (
                 lambda t: tables.Table.from_dataframe(t.bills, high=tables.AtLeast("city")),
                 "df['city']='str'",
             )
         ]
     },
-    "column": {
-        "must be a `keras_bfn.tables.Column`, or None": [lambda t: tables.AtLeast("low", "mean")]
-    },
+    "column": {"`keras_bfn.tables.Column`, or None": [lambda t: tables.AtLeast("low", "mean")]},
     "columns": {
-        "must be a dict from some of ['sex', 'day', 'weight', 'pain']": [
+        "dict from some of ['sex', 'day', 'weight', 'pain']": [
             lambda t: tables.Sequences.from_dataframe(
                 t.visits, "patient", ["sex"], {"patient": tables.Number()}
             )
         ],
-        "must be None, or a dict from names of columns to a `Column`": [
+        "None, or a dict from names of columns to a `Column`": [
             lambda t: tables.TableEstimator(columns=["a"]).fit(t.frame)
         ],
     },
     "day": {
-        "Column 'day' of `df` must contain times without a time zone": [
+        "Column 'day' of `df` must contain times without a": [
             (lambda t: t.days.sample(2, {"day": NOON[0]}), "a column of Datetime(")
         ]
     },
     "df": {
-        "must be a pandas or polars DataFrame": [lambda t: t.table.encode([1, 2])],
-        "must have strings as column names": [
+        "pandas or polars DataFrame": [lambda t: t.table.encode([1, 2])],
+        "strings as column names": [
             lambda t: tables.Table.from_dataframe(t.frame.set_axis([0, 1, 2], axis=1))
         ],
-        "must have distinct column names": [
+        "distinct column names": [
             lambda t: t.table.encode(t.frame.set_axis(["n", "n", "i"], axis=1))
         ],
-        "must not have columns named '', 'class_name' or 'config': rename them": [
+        "must not have columns named '', 'class_name' or": [
             lambda t: tables.Table.from_dataframe(t.make_frame(**{"": ["a", "b"]})),
             lambda t: tables.Table.from_dataframe(
                 t.frame[["n", "i"]].set_axis(["config", "class_name"], axis=1)
             ),
         ],
-        "must have at least one row": [lambda t: t.rows.impute_expected(t.frame[:0])],
-        "must have rows, and a column that is neither the entity nor static": [
+        "at least one row": [lambda t: t.rows.impute_expected(t.frame[:0])],
+        "rows, and a column that is neither the entity nor": [
             lambda t: tables.Sequences.from_dataframe(
                 t.visits, "patient", ["day", "sex", "weight", "pain"]
             )
         ],
-        "must have at most 3 rows for each entity": [
+        "at most 3 rows for each entity": [
             (
                 lambda t: t.patients.encode(
                     t.pandas.concat([t.visits, t.visits.assign(patient="p")])
@@ -111,12 +109,10 @@ CALLS = {
                 "8 for 'p'",
             )
         ],
-        "must have the column 'patient'": [
-            lambda t: t.patients.encode(t.visits.drop(columns="patient"))
-        ],
+        "the column 'patient'": [lambda t: t.patients.encode(t.visits.drop(columns="patient"))],
     },
     "dtypes": {
-        "must have the same keys as `columns`, at least one: ['n', 'c', 'i']": [
+        "the same keys as `columns`, at least one: ['n'": [
             lambda t: tables.Table(t.table.columns, {}, "pandas")
         ]
     },
@@ -136,34 +132,32 @@ CALLS = {
         )
     ),
     "entity": {
-        "must be one of the columns ['day', 'patient', 'sex', 'weight', 'pain']": [
+        "one of the columns ['day', 'patient', 'sex'": [
             lambda t: tables.Sequences.from_dataframe(t.visits, "nobody")
         ]
     },
     "given": {
-        "must contain series with the same index": [
+        "series with the same index": [
             lambda t: t.rows.sample(2, {"n": t.frame["n"][:2], "i": t.frame["i"][1:3]})
         ],
-        "must be a single value, or a list": [
+        "single value, or a list": [
             (lambda t: t.rows.sample(2, {"c": {"a", "b"}}), "given['c']={")
         ],
-        "must be a value: no cell is missing": [
+        "value: no cell is missing": [
             (
                 lambda t: t.rows.sample(2, {"c": tables.MISSING}),
                 "given['c']=keras_bfn.tables.MISSING",
             )
         ],
-        "must be one value, or 2 values": [
-            (lambda t: t.rows.sample(2, {"c": ["a"]}), "given['c']=['a']")
-        ],
+        "one value, or 2 values": [(lambda t: t.rows.sample(2, {"c": ["a"]}), "given['c']=['a']")],
     },
     "i": {
-        "Column 'i' of `df` must contain an integer from 0 to 19": [
+        "Column 'i' of `df` must contain an integer from 0": [
             (lambda t: t.rows.sample(2, {"i": 1.5}), "1.5")
         ]
     },
     "key": {
-        "Argument `df` must have at most 5000 distinct values in a categorical": [
+        "at most 5000 distinct values in a categorical": [
             (
                 lambda t: tables.Table.from_dataframe(
                     t.make_frame(key=[str(i) for i in range(1001)] + [None] * 999)
@@ -173,7 +167,7 @@ CALLS = {
         ]
     },
     "low": {
-        "Column 'low' of `df` breaks AtLeast('high') in row 0, counted from 0: it": [
+        "Column 'low' of `df` breaks AtLeast('high') in row": [
             (
                 lambda t: tables.Table.from_dataframe(t.bills, low=tables.AtLeast("high")),
                 "-0.11 for high=-0.05",
@@ -184,7 +178,7 @@ CALLS = {
         "Column 'n' of `df` must contain a finite number": [
             (lambda t: t.rows.sample(2, {"n": True}), "True")
         ],
-        "Column 'n' of `df` must contain values that fit Float64": [
+        "Column 'n' of `df` must contain values that fit": [
             (
                 lambda t: t.rows.sample(2, {"n": NAIVE[0]}),
                 "a column of Datetime(time_unit='us', time_zone=None)",
@@ -192,7 +186,7 @@ CALLS = {
         ],
     },
     "net": {
-        "Column 'net' of `df` breaks SumOf('gross', 'tax') in row 0, counted from": [
+        "Column 'net' of `df` breaks SumOf('gross', 'tax')": [
             (
                 lambda t: tables.Table.from_dataframe(t.bills, net=tables.SumOf("gross", "tax")),
                 "90.4 for gross=97.4, tax=7.0",
@@ -212,18 +206,18 @@ CALLS = {
         ]
     },
     "order": {
-        "must contain each of the columns ['patient', 'sex', 'day', 'weight',": [
+        "each of the columns ['patient', 'sex', 'day'": [
             lambda t: tables.Sequences("patient", t.patients.entities, t.patients.rows, 3, ["day"])
         ]
     },
     "others": {
-        "must be names of columns, all different": [
+        "names of columns, all different": [
             lambda t: tables.SumOf(),
             lambda t: tables.SumOf("a", "a"),
         ]
     },
     "pain": {
-        "Argument `df` must have one value of the static column 'pain' for each": [
+        "one value of the static column 'pain' for each": [
             (
                 lambda t: tables.Sequences.from_dataframe(t.visits, "patient", ["pain"]),
                 "several for 'p'",
@@ -231,18 +225,18 @@ CALLS = {
         ]
     },
     "return_details": {
-        "must be False. For details, use `generate`": [
+        "False. For details, use `generate`": [
             lambda t: t.rows.sample(2, return_details=True),
             lambda t: t.rows.impute(t.frame, return_details=True),
         ]
     },
     "rows": {
-        "must be a `keras_bfn.tables.Table`": [
+        "`keras_bfn.tables.Table`": [
             lambda t: tables.Sequences("patient", t.patients.entities, t.visits, 3, list(t.visits))
         ]
     },
     "rules": {
-        "must refer to other columns of the table, ['gross', 'net', 'tax', 'start',": [
+        "must refer to other columns of the table, ['gross'": [
             (
                 lambda t: tables.Table.from_dataframe(t.bills, high=tables.AtLeast("height")),
                 "rules['high']=AtLeast('height')",
@@ -257,7 +251,7 @@ CALLS = {
                 t.bills, high=tables.AtLeast("low"), low=tables.AtLeast("high")
             )
         ],
-        "must be of integers, or of floats or times of one dtype": [
+        "of integers, or of floats or times of one dtype": [
             (
                 lambda t: tables.Table.from_dataframe(t.bills, end=tables.AtLeast("low")),
                 "rules['end']=['datetime64[",
@@ -265,7 +259,7 @@ CALLS = {
         ],
     },
     "sample_posterior": {
-        "must be True or False": [
+        "True or False": [
             lambda t: (
                 tables.TableEstimator(width=8, epochs=1, sample_posterior="no")
                 .fit(t.frame)
@@ -274,24 +268,24 @@ CALLS = {
         ]
     },
     "static": {
-        "must contain different columns of ['day', 'patient', 'sex', 'weight',": [
+        "different columns of ['day', 'patient', 'sex'": [
             lambda t: tables.Sequences.from_dataframe(t.visits, "patient", ["nobody"]),
             lambda t: tables.Sequences.from_dataframe(t.visits, "patient", ["patient"]),
         ]
     },
     "validation_split": {
-        "must be a number in [0, 1)": [lambda t: t.rows.fit(t.frame, validation_split=1.0)],
+        "number in [0, 1)": [lambda t: t.rows.fit(t.frame, validation_split=1.0)],
         "must leave at least one row for training": [
             lambda t: t.rows.fit(t.frame.head(1), validation_split=0.5)
         ],
     },
     "weight": {
-        "Argument `df` must have an entity in column 'weight' of each row": [
+        "entity in column 'weight' of each row": [
             (lambda t: tables.Sequences.from_dataframe(t.visits, "weight"), "none in row 1")
         ]
     },
     "wind": {
-        "Column 'wind' of `df` must contain a number from 0 to 360": [
+        "Column 'wind' of `df` must contain a number from 0": [
             (
                 lambda t: tables.Table.from_dataframe(
                     t.make_frame(wind=[90, 400]), wind=tables.Angle(360)

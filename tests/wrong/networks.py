@@ -17,12 +17,12 @@ def make_sequence(**options):
 # By the argument, and by what is expected instead: calls, with what came if not the argument.
 CALLS = {
     "coarse_width": {
-        "must be a multiple of 4": [
+        "multiple of 4": [
             lambda t: networks.PatchTransformer(
                 FLOW, (8, 8, 1), num_coarse_layers=1, coarse_width=6
             )
         ],
-        "must be an integer of at least 4": [
+        "integer of at least 4": [
             lambda t: networks.PatchTransformer(FLOW, (8, 8, 1), 4, 8, 1, 1, "a")
         ],
     },
@@ -32,7 +32,7 @@ CALLS = {
         ]
     },
     "conditions": {
-        "must be an integer of at least 1": [
+        "integer of at least 1": [
             lambda t: networks.MLP(FLOW, (8,), conditions=0),
             (
                 lambda t: networks.MultiPart(
@@ -46,17 +46,17 @@ CALLS = {
                 "conditions['a']=0.5",
             ),
         ],
-        "must be a tuple of integers of at least 1": [
+        "tuple of integers of at least 1": [
             lambda t: networks.MLP(FLOW, SHAPE, 8, conditions=(0,))
         ],
-        "must be a shape with at least one axis": [
+        "shape with at least one axis": [
             lambda t: networks.MLP(FLOW, SHAPE, 8, conditions=()),
             (
                 lambda t: networks.MLP(FLOW, (4,), width=8, conditions={"a": ()}),
                 "conditions['a']=()",
             ),
         ],
-        "must have non-empty strings as names, other than": [
+        "non-empty strings as names, other than": [
             lambda t: networks.MLP(FLOW, SHAPE, 8, conditions={}),
             lambda t: networks.MLP(FLOW, SHAPE, 8, conditions={"": 3}),
         ],
@@ -65,10 +65,10 @@ CALLS = {
         ],
     },
     "data_format": {
-        "must be one of ['channels_last',": [lambda t: layers.SpatialAttention(1, data_format=3)]
+        "one of ['channels_last',": [lambda t: layers.SpatialAttention(1, data_format=3)]
     },
     "dropout": {
-        "must be a number in [0, 1)": [
+        "number in [0, 1)": [
             lambda t: layers.ConvBlock(4, dropout=2),
             lambda t: layers.DenseBlock(4, dropout=-1),
             lambda t: layers.TransformerBlock(1, dropout="a"),
@@ -87,13 +87,13 @@ CALLS = {
         ]
     },
     "dtype": {
-        "must be a Keras dtype policy, such as 'float32' or": [
+        "Keras dtype policy, such as 'float32' or": [
             lambda t: networks.MLP(FLOW, SHAPE, 8, dtype=3)
         ]
     },
-    "endpoint": {"must be True or False": [lambda t: layers.TimeEmbedding(8, endpoint=3)]},
+    "endpoint": {"True or False": [lambda t: layers.TimeEmbedding(8, endpoint=3)]},
     "event_shape": {
-        "must be a tuple of integers of at least 1": [
+        "tuple of integers of at least 1": [
             lambda t: networks.MLP(FLOW, event_shape=8),
             (
                 lambda t: networks.MultiPart(
@@ -106,98 +106,94 @@ CALLS = {
                 "event_shape['label']=3",
             ),
         ],
-        "must be an integer of at least 1": [lambda t: networks.Transformer(FLOW, 0)],
-        "must be a length, or (length, channels)": [lambda t: networks.Transformer(FLOW, (), 8)],
-        "must be a dict with the parts ['a', 'b']": [
+        "integer of at least 1": [lambda t: networks.Transformer(FLOW, 0)],
+        "length, or (length, channels)": [lambda t: networks.Transformer(FLOW, (), 8)],
+        "dict with the parts ['a', 'b']": [
             (lambda t: networks.MultiPart(PARTS, (2,), 8), "a tuple")
         ],
     },
     "expansion": {
-        "must be an integer of at least 1": [
+        "integer of at least 1": [
             lambda t: networks.MLP(FLOW, SHAPE, 8, expansion=0),
             lambda t: networks.Transformer(FLOW, 4, 8, expansion=None),
             lambda t: layers.TransformerBlock(1, expansion=None),
         ]
     },
     "exponents": {
-        "must be a non-empty tuple of numbers between -100 and 100": [
+        "non-empty tuple of numbers between -100 and 100": [
             lambda t: layers.FourierFeatures(3),
             lambda t: layers.FourierFeatures(("a",)),
             lambda t: layers.FourierFeatures((nan,)),
         ]
     },
     "features": {
-        "must be one of ['scaled', 'plain']": [
-            lambda t: networks.Transformer(FLOW, 4, features=None)
-        ]
+        "one of ['scaled', 'plain']": [lambda t: networks.Transformer(FLOW, 4, features=None)]
     },
-    "filters": {"must be an integer of at least 1": [lambda t: layers.ConvBlock(0)]},
+    "filters": {"integer of at least 1": [lambda t: layers.ConvBlock(0)]},
     "flow": {
         "must be a `keras_bfn.flows.Flow`": [
             lambda t: networks.MLP(None, (8,)),
             lambda t: layers.EvidenceFeatures(3),
         ],
-        "must be a dict of flows": [lambda t: networks.MultiPart(FLOW, (8,))],
-        "must be a `keras_bfn.flows.Flow`, or a dict": [lambda t: networks.MultiPart({}, {}, 8)],
-        "must contain a `keras_bfn.flows.Flow` for each part": [
+        "dict of flows": [lambda t: networks.MultiPart(FLOW, (8,))],
+        "`keras_bfn.flows.Flow`, or a dict": [lambda t: networks.MultiPart({}, {}, 8)],
+        "`keras_bfn.flows.Flow` for each part": [
             (lambda t: networks.MultiPart({"a": 3}, {"a": (2,)}, 8), "flow['a']=3")
         ],
-        "must have non-empty strings as part names, other than": [
+        "non-empty strings as part names, other than": [
             (lambda t: networks.MultiPart({1: FLOW}, {1: (2,)}, 8), "a part named 1")
         ],
     },
     "groups": {
-        "must be an integer of at least 1": [
+        "integer of at least 1": [
             lambda t: layers.ConvBlock(4, groups=0),
             lambda t: layers.SpatialAttention(1, groups=None),
         ]
     },
-    "hidden_size": {"must be an integer of at least 1": [lambda t: layers.DenseBlock("a")]},
+    "hidden_size": {"integer of at least 1": [lambda t: layers.DenseBlock("a")]},
     "image_shape": {
-        "must be a tuple of integers of at least 1": [lambda t: networks.UNet(FLOW, 8)],
-        "must be (height, width, channels), with sides that are": [
+        "tuple of integers of at least 1": [lambda t: networks.UNet(FLOW, 8)],
+        "(height, width, channels), with sides that are": [
             lambda t: networks.PatchTransformer(FLOW, (8, 6, 1)),
             lambda t: networks.PatchTransformer(FLOW, (8, 8)),
             lambda t: networks.PatchTransformer(FLOW, (8, 8, 1), 16),
         ],
-        "must be (height, width, channels), or, for": [
+        "(height, width, channels), or, for": [
             lambda t: networks.UNet(FLOW, (5, 5, 1), 8),
             lambda t: networks.VDMUNet(FLOW, (4, 4, 1, 1), 8),
         ],
     },
     "kernel_initializer": {
-        "must be a Keras initializer, or the name of one": [
+        "Keras initializer, or the name of one": [
             lambda t: layers.TransformerBlock(1, kernel_initializer="x")
         ]
     },
     "kernel_size": {
-        "must be an integer of at least 1": [
+        "integer of at least 1": [
             lambda t: networks.Transformer(FLOW, 4, kernel_size=0),
             lambda t: layers.TransformerBlock(1, kernel_size=0),
         ],
-        "must be above 1 without attention": [
+        "above 1 without attention": [
             lambda t: networks.Transformer(FLOW, 4, num_heads=0, kernel_size=1)
         ],
     },
-    "masked": {"must be True or False": [lambda t: networks.Transformer(FLOW, 4, 8, masked=1)]},
+    "masked": {"True or False": [lambda t: networks.Transformer(FLOW, 4, 8, masked=1)]},
     "mixer": {
-        "must be one of ['transformer', 'mlp', 'sequence']": [
+        "one of ['transformer', 'mlp', 'sequence']": [
             lambda t: networks.MultiPart(PARTS, {"a": (2,), "b": (2,)}, 8, mixer="x")
         ]
     },
     "name": {
-        "must be a string and cannot contain character": [
-            lambda t: networks.MLP(FLOW, SHAPE, 8, name=3)
-        ]
+        "string and cannot contain character": [lambda t: networks.MLP(FLOW, SHAPE, 8, name=3)]
     },
     "networks": {
-        "must be a dict from some of the parts ['a']": [
+        "dict from some of the parts ['a']": [
             lambda t: networks.MultiPart({"a": FLOW}, {"a": (8,)}, networks=3),
             lambda t: networks.MultiPart(
                 {"a": FLOW}, {"a": SHAPE}, 8, networks={"b": keras.layers.Dense(1)}
             ),
         ],
-        "must be made for the flow": [
+        "made for the flow": [
             (
                 lambda t: networks.MultiPart(
                     {"a": FLOW},
@@ -208,7 +204,7 @@ CALLS = {
                 "a `MLP` for DiscreteFlow(num_classes=5,",
             )
         ],
-        "must have event shape (4, 4, 1) and conditions=(8,)": [
+        "event shape (4, 4, 1) and conditions=(8,)": [
             (
                 lambda t: networks.MultiPart(
                     {"a": FLOW},
@@ -230,19 +226,19 @@ CALLS = {
         ],
     },
     "num_blocks": {
-        "must be an integer of at least 1": [
+        "integer of at least 1": [
             lambda t: networks.MLP(FLOW, (8,), num_blocks=0),
             lambda t: networks.VDMUNet(FLOW, SHAPE, 8, 0),
             lambda t: networks.UNet(FLOW, SHAPE, num_blocks=-1),
         ]
     },
     "num_coarse_layers": {
-        "must be an integer of at least 0": [
+        "integer of at least 0": [
             lambda t: networks.PatchTransformer(FLOW, (8, 8, 1), num_coarse_layers=-1)
         ]
     },
     "num_columns": {
-        "must be an integer of at least 1": [lambda t: layers.PositionEmbedding(0)],
+        "integer of at least 1": [lambda t: layers.PositionEmbedding(0)],
         "must divide the number of positions, 6": [
             lambda t: layers.PositionEmbedding(4)(np.zeros((2, 6, 8))),
             lambda t: layers.TransformerBlock(0, kernel_size=3, num_columns=4)(np.zeros((2, 6, 8))),
@@ -252,28 +248,28 @@ CALLS = {
         "must divide the number of channels": [
             lambda t: networks.UNet(FLOW, SHAPE, 8, num_heads=3)
         ],
-        "must be an integer of at least 1": [
+        "integer of at least 1": [
             lambda t: layers.SpatialAttention(0),
             lambda t: networks.UNet(FLOW, SHAPE, 8, num_heads=0),
         ],
-        "must be an integer of at least 0": [
+        "integer of at least 0": [
             lambda t: layers.TransformerBlock(None),
             lambda t: networks.Transformer(FLOW, 4, 8, num_heads=-1),
         ],
     },
     "num_layers": {
-        "must be an integer of at least 1": [
+        "integer of at least 1": [
             lambda t: networks.Transformer(FLOW, 4, num_layers=0),
             lambda t: networks.PatchTransformer(FLOW, (8, 8, 1), 4, 8, 0),
         ]
     },
     "offset": {
-        "must be a finite number, at most 1e+30 in magnitude": [
+        "finite number, at most 1e+30 in magnitude": [
             lambda t: layers.TimeEmbedding(8, offset=None)
         ]
     },
     "patch_size": {
-        "must be an integer of at least 1": [
+        "integer of at least 1": [
             lambda t: networks.MultiPart({"a": FLOW}, {"a": SHAPE}, patch_size=0),
             lambda t: networks.PatchTransformer(FLOW, (8, 8, 1), patch_size=0),
         ],
@@ -285,43 +281,37 @@ CALLS = {
         ],
     },
     "positions": {
-        "must be one of ['rotary', 'sinusoidal']": [
+        "one of ['rotary', 'sinusoidal']": [
             lambda t: networks.Transformer(FLOW, 4, 8, positions=[])
         ]
     },
-    "rank": {
-        "must be an integer of at least 1": [
-            lambda t: networks.MLP(FLOW, SHAPE, 8, 1).enable_lora(0)
-        ]
-    },
+    "rank": {"integer of at least 1": [lambda t: networks.MLP(FLOW, SHAPE, 8, 1).enable_lora(0)]},
     "remat": {
-        "must be True or False": [
+        "True or False": [
             lambda t: networks.UNet(FLOW, SHAPE, 8, (1,), 1, 1, remat=3),
             lambda t: layers.TransformerBlock(1, remat=2),
         ]
     },
     "residual_initializer": {
-        "must be a Keras initializer, or the name of one": [
+        "Keras initializer, or the name of one": [
             lambda t: layers.TransformerBlock(1, residual_initializer=3)
         ]
     },
-    "rotary": {"must be True or False": [lambda t: layers.TransformerBlock(1, rotary="x")]},
+    "rotary": {"True or False": [lambda t: layers.TransformerBlock(1, rotary="x")]},
     "scale": {
-        "must be a finite number, at most 1e+30 in magnitude": [
-            lambda t: layers.TimeEmbedding(8, scale="a")
-        ]
+        "finite number, at most 1e+30 in magnitude": [lambda t: layers.TimeEmbedding(8, scale="a")]
     },
-    "shortcut": {"must be True or False": [lambda t: networks.MLP(FLOW, SHAPE, 8, shortcut="x")]},
+    "shortcut": {"True or False": [lambda t: networks.MLP(FLOW, SHAPE, 8, shortcut="x")]},
     "size": {
-        "must be an integer of at least 1": [lambda t: layers.TokenEmbedding(0)],
+        "integer of at least 1": [lambda t: layers.TokenEmbedding(0)],
         "must be even": [lambda t: layers.TimeEmbedding(3)],
         "Exception encountered when calling": [
             lambda t: layers.PositionEmbedding()(np.zeros((2, 3, 3), "float32"))
         ],
-        "must be an integer of at least 2": [lambda t: layers.TimeEmbedding(0)],
+        "integer of at least 2": [lambda t: layers.TimeEmbedding(0)],
     },
     "steps": {
-        'must name parts for `mixer="sequence"`, and only then': [
+        'must name parts for `mixer="sequence"`, and only': [
             lambda t: networks.MultiPart(
                 {"a": FLOW, "b": FLOW, "still": FLOW},
                 {"a": (4,), "b": (5,), "still": ()},
@@ -329,61 +319,59 @@ CALLS = {
                 steps=["a"],
             )
         ],
-        "must be a list of names of the parts ['a', 'b', 'still']": [
+        "list of names of the parts ['a', 'b', 'still']": [
             lambda t: make_sequence(steps=["c"]),
             lambda t: make_sequence(steps="a"),
         ],
-        "must name parts whose shapes start with the same number of steps": [
+        "must name parts whose shapes start with the same": [
             lambda t: make_sequence(steps=["a", "b"]),
             lambda t: make_sequence(steps=["still"]),
         ],
     },
     "t": {
-        "must have 1 axes": [
+        "1 axes": [
             (lambda t: layers.TimeEmbedding(8)(np.zeros((2, 3), "float32")), "t of shape (2, 3)")
         ]
     },
     "time": {
-        "must have 2 axes": [
+        "2 axes": [
             (
                 lambda t: layers.ConvBlock(6)(np.zeros((2, 4, 4, 6)), np.zeros((2, 5, 6))),
                 "time of shape (2, 5, 6)",
             )
         ]
     },
-    "time_bias": {"must be True or False": [lambda t: layers.ConvBlock(4, time_bias=None)]},
+    "time_bias": {"True or False": [lambda t: layers.ConvBlock(4, time_bias=None)]},
     "times": {
-        "must be one of ['shared', 'variables']": [
+        "one of ['shared', 'variables']": [
             lambda t: networks.MultiPart(PARTS, {"a": (2,), "b": (2,)}, 8, times="x")
         ]
     },
     "width": {
-        "must be a multiple of 4": [lambda t: networks.PatchTransformer(FLOW, (8, 8, 1), width=6)],
-        "must be an integer of at least 2": [lambda t: networks.MLP(FLOW, SHAPE, 0)],
+        "multiple of 4": [lambda t: networks.PatchTransformer(FLOW, (8, 8, 1), width=6)],
+        "integer of at least 2": [lambda t: networks.MLP(FLOW, SHAPE, 0)],
     },
     "width_multipliers": {
-        "must be a tuple of integers of at least 1": [
+        "tuple of integers of at least 1": [
             lambda t: networks.UNet(FLOW, SHAPE, width_multipliers=2)
         ],
-        "must have at least one level": [
-            lambda t: networks.UNet(FLOW, SHAPE, width_multipliers=())
-        ],
+        "at least one level": [lambda t: networks.UNet(FLOW, SHAPE, width_multipliers=())],
     },
     "x": {
         "Exception encountered when calling": [
             (lambda t: layers.PositionEmbedding()(np.zeros((2, 3), "float32")), "x of shape (2, 3)")
         ],
-        "must have 3 to 5 axes": [
+        "3 to 5 axes": [
             (lambda t: layers.SpatialAttention(1)(np.zeros((2, 4), "float32")), "x of shape (2, 4)")
         ],
-        "must have 3 axes": [
+        "3 axes": [
             (
                 lambda t: layers.TransformerBlock(1)(np.zeros((2, 4), "float32")),
                 "x of shape (2, 4)",
             ),
             (lambda t: layers.TokenEmbedding(4)(np.zeros((2, 6))), "x of shape (2, 6)"),
         ],
-        "must have 3 to 4 axes": [
+        "3 to 4 axes": [
             (lambda t: layers.ConvBlock(6)(np.zeros((2, 6)), np.zeros((2, 8))), "x of shape (2, 6)")
         ],
     },

@@ -117,9 +117,7 @@ CALLS = {
                 ),
             ]
         ),
-        "must be a boolean array": [
-            (lambda t: t.model.inpaint(X_PLAIN, {"image": True}), "dtype object")
-        ],
+        "boolean array": [(lambda t: t.model.inpaint(X_PLAIN, {"image": True}), "dtype object")],
     },
     "latents": {
         NAMES: [
@@ -128,7 +126,7 @@ CALLS = {
                 "a ndarray",
             )
         ],
-        "must be finite": [
+        "finite": [
             (
                 lambda t: t.many_parts.generate(
                     2, 2, "ode1", latents=latents(t, size=np.full((2, 1), inf))

@@ -10,44 +10,44 @@ DRAWN = (visualization.plot_trajectory, visualization.plot_flow, visualization.a
 
 # By the argument, and by what is expected instead: calls, with what came if not the argument.
 CALLS = {
-    "axes": {"must be matplotlib axes": [lambda t: visualization.draw_grid(None, IMAGES)]},
+    "axes": {"matplotlib axes": [lambda t: visualization.draw_grid(None, IMAGES)]},
     "columns": {
-        "must be an integer of at least 1": [
+        "integer of at least 1": [
             lambda t: visualization.plot_samples(IMAGES, "a.png", columns=0),
             lambda t: visualization.animate_generation(FLOW, STEPS, "a.gif", columns=0),
         ]
     },
     "completions": {
-        "must be series, of shape (num, length) or": [
+        "series, of shape (num, length) or": [
             (lambda t: visualization.plot_forecast(IMAGES, "a.png", True), "shape (4, 8, 8, 1)"),
             (lambda t: visualization.plot_forecast(ROWS[:0], "a.png", True), "shape (0, 2, 1)"),
         ]
     },
     "flow": {
-        "must be a `keras_bfn.flows.Flow`, or a dict": [
+        "`keras_bfn.flows.Flow`, or a dict": [
             lambda t: visualization.plot_trajectory(3, STEPS, "a.png")
         ]
     },
     "frames_per_second": {
-        "must be an integer of at least 1 and at most": [
+        "integer of at least 1 and at most": [
             lambda t: visualization.animate_generation(FLOW, STEPS, "a.gif", frames_per_second=0)
         ]
     },
     "levels": {
-        "must be a tuple of numbers strictly between 0": [
+        "tuple of numbers strictly between 0": [
             lambda t: visualization.plot_forecast(ROWS, "a.png", True, levels=0.9),
             lambda t: visualization.plot_forecast(ROWS, "a.png", True, levels=(1,)),
             lambda t: visualization.plot_forecast(ROWS, "a.png", True, levels=(nan,)),
         ]
     },
     "known": {
-        "must be an array of bool": [lambda t: visualization.plot_forecast(ROWS, "a.png", None)],
+        "array of bool": [lambda t: visualization.plot_forecast(ROWS, "a.png", None)],
         "must broadcast to (2,)": [
             lambda t: visualization.plot_forecast(ROWS, "a.png", np.ones(3, bool))
         ],
     },
     "names": {
-        "must be a list of 1 strings": [
+        "list of 1 strings": [
             lambda t: visualization.plot_series(ROWS, "a.png", names="a"),
             lambda t: visualization.plot_series(ROWS, "a.png", names=[3]),
         ]
@@ -58,25 +58,25 @@ CALLS = {
         ]
     },
     "num_samples": {
-        "must be an integer of at least 1": [
+        "integer of at least 1": [
             lambda t: visualization.plot_trajectory(FLOW, STEPS, "a.png", num_samples=0),
             lambda t: visualization.animate_generation(FLOW, STEPS, "a.gif", num_samples=0),
         ]
     },
     "num_steps": {
-        "must be an integer of at least 1": [
+        "integer of at least 1": [
             lambda t: visualization.plot_trajectory(FLOW, STEPS, "a.png", num_steps=0),
             lambda t: visualization.plot_flow(FLOW, STEPS, "a.png", num_steps=0),
         ]
     },
     "part": {
-        "must be one of ['a', 'b']": [
+        "one of ['a', 'b']": [
             lambda t, draw=draw: draw(
                 {"a": FLOW, "b": FLOW}, {"a": STEPS, "b": STEPS}, "a.gif", part="c"
             )
             for draw in DRAWN
         ],
-        "must be None unless the flow is a dict": [
+        "None unless the flow is a dict": [
             lambda t, draw=draw: draw(FLOW, STEPS, "a.gif", part="image") for draw in DRAWN
         ],
     },
@@ -91,52 +91,50 @@ CALLS = {
         ]
     },
     "pixels": {
-        "must be an integer of at least 1": [
+        "integer of at least 1": [
             lambda t: visualization.animate_generation(FLOW, STEPS, "a.gif", pixels=0)
         ]
     },
     "real": {
-        "must be an array of numbers": [
+        "array of numbers": [
             (lambda t: visualization.plot_samples(IMAGES, "a.png", real="a"), "a str")
         ],
-        "must have 1 channels, like `samples`": [
+        "1 channels, like `samples`": [
             lambda t: visualization.plot_series(ROWS, "a.png", real=np.zeros((8, 2, 2)))
         ],
-        "must be an array of float": [
-            lambda t: visualization.plot_forecast(ROWS, "a.png", True, real="a")
-        ],
+        "array of float": [lambda t: visualization.plot_forecast(ROWS, "a.png", True, real="a")],
         "must broadcast to (2,)": [
             lambda t: visualization.plot_forecast(ROWS, "a.png", True, real=np.zeros(3))
         ],
     },
     "sample": {
-        "must be below 2": [lambda t: visualization.plot_flow(FLOW, STEPS, "a.png", sample=7)],
-        "must be an integer of at least 0": [
+        "below 2": [lambda t: visualization.plot_flow(FLOW, STEPS, "a.png", sample=7)],
+        "integer of at least 0": [
             lambda t: visualization.plot_flow(FLOW, STEPS, "a.png", sample="a")
         ],
     },
     "samples": {
-        "must be images, of shape (num, height, width)": [
+        "images, of shape (num, height, width)": [
             (lambda t: visualization.plot_samples(IMAGES[:0], "a.png"), "shape (0, 8, 8, 1)"),
             (
                 lambda t: visualization.plot_samples(np.zeros((2, 3, 3, 2)), "a.png"),
                 "shape (2, 3, 3, 2)",
             ),
         ],
-        "must be series, of shape (num, length) or": [
+        "series, of shape (num, length) or": [
             (lambda t: visualization.plot_series(np.zeros(3), "a.png"), "shape (3,)")
         ],
-        "must be an array of numbers": [
+        "array of numbers": [
             (lambda t: visualization.plot_samples("a", "a.png"), "a str"),
             (lambda t: visualization.plot_series("a", "a.png"), "a str"),
         ],
     },
     "trajectory": {
-        "must be the `trajectory` of `generate(...,": [
+        "`trajectory` of `generate(...,": [
             (lambda t: visualization.plot_flow(FLOW, X, "a.png"), "a ndarray"),
             (lambda t: visualization.animate_generation(FLOW, {"a": STEPS}, "a.gif"), "a dict"),
         ],
-        "must be a trajectory of the flow": [
+        "trajectory of the flow": [
             (
                 lambda t: visualization.plot_trajectory(FLOW, Prediction(1, 2, 3, 4), "a.png"),
                 "arrays with last axes of [(), (), ()]",
@@ -148,7 +146,7 @@ CALLS = {
         ],
     },
     "variable": {
-        "must be an index into shape (4, 4, 1)": [
+        "index into shape (4, 4, 1)": [
             lambda t: visualization.plot_flow(FLOW, STEPS, "a.png", variable=3),
             lambda t: visualization.plot_flow(FLOW, STEPS, "a.png", variable=(4, 0, 0)),
         ]

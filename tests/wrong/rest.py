@@ -58,14 +58,12 @@ class Deaf(networks.Network):
 # By the argument, and by what is expected instead: calls, with what came if not the argument.
 CALLS = {
     "A": {
-        "must be an array of numbers": [
-            (lambda t: guidance.LinearInverse("a", [1.0], 0.1), "a str")
-        ],
-        "must be a finite matrix": [
+        "array of numbers": [(lambda t: guidance.LinearInverse("a", [1.0], 0.1), "a str")],
+        "finite matrix": [
             lambda t: guidance.LinearInverse(np.full((1, 3), nan), [1.0], 0.1),
             lambda t: guidance.LinearInverse([1.0], [1.0], 0.1),
         ],
-        "must have 32 columns, the size of an example of the expected data": [
+        "32 columns, the size of an example of the expected": [
             (
                 lambda t: t.model.generate(
                     2, 2, guidance=guidance.LinearInverse(np.ones((1, 3)), [1.0], 1)
@@ -75,24 +73,20 @@ CALLS = {
         ],
     },
     "accept": {
-        "must be a non-empty list of states": [
+        "non-empty list of states": [
             lambda t: guidance.Automaton({0: [1, 0]}, []),
             lambda t: guidance.Automaton({0: [1, 0]}, 0),
         ],
-        "must be an integer of at least 0 and at most 1": [
-            lambda t: guidance.Automaton({0: [1, 0]}, [2])
-        ],
+        "integer of at least 0 and at most 1": [lambda t: guidance.Automaton({0: [1, 0]}, [2])],
     },
     "batch_size": {
-        "must be an integer of at least 1 and at most": [
-            lambda t: codec.Codec(t.model, batch_size=0)
-        ],
-        "must be at most the number of jumps, 8192": [
+        "integer of at least 1 and at most": [lambda t: codec.Codec(t.model, batch_size=0)],
+        "at most the number of jumps, 8192": [
             lambda t: distillation.Trajectories(t.continuous, batch_size=10**6)
         ],
     },
     "classifier": {
-        "must be a Keras model, or a function": [lambda t: guidance.ClassifierGuidance(3, 1)],
+        "Keras model, or a function": [lambda t: guidance.ClassifierGuidance(3, 1)],
         "must return `(batch, num_classes)`": [
             (
                 lambda t: t.model.generate(2, 2, guidance=guidance.ClassifierGuidance(total, 1)),
@@ -101,13 +95,9 @@ CALLS = {
         ],
     },
     "clock": {
-        "must be one of ['wall', 'processor']": [
-            lambda t: callbacks.TimeBudget(seconds=1.0, clock="moon")
-        ]
+        "one of ['wall', 'processor']": [lambda t: callbacks.TimeBudget(seconds=1.0, clock="moon")]
     },
-    "columns": {
-        "must be an integer of at least 1": [lambda t: callbacks.SampleImages("samples", columns=0)]
-    },
+    "columns": {"integer of at least 1": [lambda t: callbacks.SampleImages("samples", columns=0)]},
     "compile": {
         "Call `compile` before `fit`": [
             (
@@ -126,11 +116,11 @@ CALLS = {
                 AssertionError,
             )
         ],
-        "must contain one or more conditions, and as many in each array of a dict": [
+        "one or more conditions, and as many in each array": [
             lambda t: distillation.Trajectories(t.conditional, condition=3),
             lambda t: distillation.Trajectories(t.conditional, condition={"a": [1, 2], "b": [1]}),
         ],
-        "must have integer conditions of shape (batch,) in 0..3, where 3 means": [
+        "integer conditions of shape (batch,) in 0..3, where": [
             (
                 lambda t: distillation.Trajectories(t.conditional, condition=[0.5]),
                 "conditions of shape (1,), dtype float64",
@@ -138,17 +128,15 @@ CALLS = {
         ],
     },
     "data": {
-        "must have an attribute `epoch`": [lambda t: callbacks.Resume("run", data=3)],
+        "attribute `epoch`": [lambda t: callbacks.Resume("run", data=3)],
         "must be bytes": [(lambda t: t.codec.decompress(5), "int")],
     },
-    "device_mesh": {
-        "must be a `keras.distribution.DeviceMesh`": [lambda t: devices.WidthParallel(3)]
-    },
+    "device_mesh": {"`keras.distribution.DeviceMesh`": [lambda t: devices.WidthParallel(3)]},
     "directory": {
         "must be a path": [lambda t: callbacks.Resume(3), lambda t: callbacks.SampleText(3)]
     },
     "DiscretizedFlow": {
-        "Data with infinitely many values have no code of finite": [
+        "Data with infinitely many values have no code of": [
             (lambda t: codec.Codec(t.continuous), "ContinuousFlow(prediction='noise',")
         ]
     },
@@ -159,17 +147,11 @@ CALLS = {
     },
     "event_shape": {
         "The model has no `event_shape` yet. Pass it to the": [lambda t: codec.Codec(t.unbuilt)],
-        "must be a tuple of integers of at least 1": [
-            lambda t: testing.check_flow(FLOW, event_shape=3)
-        ],
+        "tuple of integers of at least 1": [lambda t: testing.check_flow(FLOW, event_shape=3)],
     },
-    "every": {
-        "must be an integer of at least 1": [lambda t: callbacks.SampleText("samples", every=0)]
-    },
+    "every": {"integer of at least 1": [lambda t: callbacks.SampleText("samples", every=0)]},
     "fall": {
-        "must be a number strictly between 0 and 1": [
-            lambda t: callbacks.TimeBudget(seconds=1.0, fall=1)
-        ]
+        "number strictly between 0 and 1": [lambda t: callbacks.TimeBudget(seconds=1.0, fall=1)]
     },
     "file": {
         "Not a file of keras_bfn.codec: it does not": [
@@ -181,16 +163,16 @@ CALLS = {
         "A flow must be a `keras_bfn.flows.Flow`. It": [
             (lambda t: testing.check_flow(3), "", AssertionError)
         ],
-        "must be a `keras_bfn.flows.Flow`, or a dict": [
+        "`keras_bfn.flows.Flow`, or a dict": [
             (lambda t: testing.check_network(t.model.network, 3), "flow=3", AssertionError)
         ],
     },
     "fn": {
-        "must be a function of the expected data": [
+        "function of the expected data": [
             lambda t: guidance.Constraint(3, 1.0, 0.1),
             lambda t: guidance.Guidance(fn=3),
         ],
-        "must return a tensor of shape (batch,) or (batch, size)": [
+        "must return a tensor of shape (batch,) or (batch": [
             (
                 lambda t: t.model.generate(2, 2, guidance=guidance.Constraint(ops.sum, 1.0, 0.1)),
                 "shape ()",
@@ -204,11 +186,11 @@ CALLS = {
         ],
     },
     "from_logits": {
-        "must be True or False": [lambda t: guidance.ClassifierGuidance(len, 1, from_logits="x")]
+        "True or False": [lambda t: guidance.ClassifierGuidance(len, 1, from_logits="x")]
     },
     "guidance": {
-        "must be a function or a": [lambda t: guidance.get(3)],
-        "must be for sequences, with expected data of shape (batch, length,": [
+        "function or a": [lambda t: guidance.get(3)],
+        "for sequences, with expected data of shape (batch": [
             (
                 lambda t: guidance.Automaton({0: [1, 0], 3: [1, 0]}, [0]).likelihood(
                     ops.zeros((2, 4))
@@ -224,39 +206,39 @@ CALLS = {
         ],
     },
     "guidance_scale": {
-        "must be a number, or (low, high) with low < high": [
+        "number, or (low, high) with low < high": [
             lambda t: distillation.Trajectories(t.continuous, guidance_scale=(3, 1))
         ],
-        "must be a finite number, at most 1e+30 in magnitude": [
+        "finite number, at most 1e+30 in magnitude": [
             lambda t: distillation.Trajectories(t.continuous, guidance_scale="strong")
         ],
     },
     "guided": {
-        "must be False for a teacher without a null condition, or with `network`": [
+        "False for a teacher without a null condition, or": [
             lambda t: distillation.make_student(t.missing, guided=True)
         ]
     },
     "interval": {
-        "must be a pair (t0, t1) with 0 <= t0 < t1 <= 1": [
+        "pair (t0, t1) with 0 <= t0 < t1 <= 1": [
             lambda t: guidance.ClassifierFreeGuidance(2.0, 3),
             lambda t: guidance.Guidance(len, interval=1),
         ]
     },
     "loss": {
-        "must be left out: a distiller has its own loss, and no metrics": [
+        "left out: a distiller has its own loss, and no": [
             lambda t: distillation.Distiller(t.student).compile("adam", loss="mse")
         ]
     },
     "model": {
-        "must be a `keras_bfn.BayesianFlowNetwork`": [
+        "`keras_bfn.BayesianFlowNetwork`": [
             lambda t: codec.Codec(3),
             lambda t: distillation.make_student(None),
         ],
-        "must be a `keras_bfn.BayesianFlowNetwork`, and no student": [
+        "`keras_bfn.BayesianFlowNetwork`, and no student": [
             lambda t: distillation.Trajectories(None),
             lambda t: distillation.Trajectories(t.student),
         ],
-        "must have no matrices of low rank": [
+        "no matrices of low rank": [
             lambda t: codec.Codec(
                 BayesianFlowNetwork(FLOW, with_lora(networks.MLP(FLOW, SHAPE, 8, 1)))
             ).compress(X)
@@ -274,10 +256,10 @@ CALLS = {
             )
             for change in (with_lora, quantized)
         ),
-        "must be one of the paper's architectures, at any size: a": [
+        "one of the paper's architectures, at any size: a": [
             lambda t: checkpoints.load_official(None, "weights.pt")
         ],
-        "must be a Keras model or layer": [
+        "Keras model or layer": [
             (lambda t: testing.check_network(3, FLOW), "network=3", AssertionError)
         ],
         "must be one of the paper's architectures, at any size: a UNet for two": [
@@ -304,74 +286,62 @@ CALLS = {
                 networks.Transformer(flows.DiscretizedFlow(16), 4, 8, shortcut=False), "absent.pt"
             ),
         ],
-        "must be given, unless the teacher's network is one of `keras_bfn.networks`": [
+        "given, unless the teacher's network is one of": [
             lambda t: distillation.make_student(t.model)
         ],
         "must take 't_next'": [
             lambda t: distillation.make_student(t.conditional, networks.MLP(MANY, SHAPE, 8, 1))
         ],
-        "must be given, because a copy of the teacher's would not embed 't_next'": [
+        "given, because a copy of the teacher's would not": [
             lambda t: distillation.make_student(BayesianFlowNetwork(FLOW, Deaf(FLOW, SHAPE)))
         ],
     },
     "noise": {
-        "must be a positive, finite number": [
-            lambda t: guidance.LinearInverse(np.ones((1, 3)), [1.0], 0)
-        ]
+        "positive, finite number": [lambda t: guidance.LinearInverse(np.ones((1, 3)), [1.0], 0)]
     },
     "num_draws": {
-        "must be an integer of at least 1": [lambda t: guidance.Guidance(len, num_draws=0)],
-        "must be None: the covariance is analytic": [
+        "integer of at least 1": [lambda t: guidance.Guidance(len, num_draws=0)],
+        "None: the covariance is analytic": [
             lambda t: guidance.LinearInverse(np.ones((1, 3)), [1.0], 0.1, num_draws=2)
         ],
     },
     "num_jumps": {
-        "must be an integer of at least 1": [
-            lambda t: distillation.Trajectories(t.continuous, num_jumps=0)
-        ]
+        "integer of at least 1": [lambda t: distillation.Trajectories(t.continuous, num_jumps=0)]
     },
     "num_paths": {
-        "must be an integer of at least 1": [
-            lambda t: distillation.Trajectories(t.continuous, num_paths=0)
-        ]
+        "integer of at least 1": [lambda t: distillation.Trajectories(t.continuous, num_paths=0)]
     },
     "num_samples": {
-        "must be an integer of at least 1": [
-            lambda t: callbacks.SampleText("samples", num_samples=1.5)
-        ]
+        "integer of at least 1": [lambda t: callbacks.SampleText("samples", num_samples=1.5)]
     },
     "num_steps": {
-        "must be an integer of at least 1": [
+        "integer of at least 1": [
             lambda t: callbacks.SampleText("a", num_steps=0),
             lambda t: testing.check_sampler(samplers.SDE1Sampler(), num_steps=0),
             lambda t: recipes.muon(0, 0.001),
         ],
-        "must be an integer of at least 1 and at most": [
-            lambda t: codec.Codec(t.model, num_steps=0)
-        ],
-        "must be an integer of at least 1 and at most 1048576": [
+        "integer of at least 1 and at most": [lambda t: codec.Codec(t.model, num_steps=0)],
+        "integer of at least 1 and at most 1048576": [
             lambda t: distillation.Trajectories(t.continuous, num_steps=0)
         ],
         "Arguments `num_steps` and `resolution` must be such": [
             lambda t: codec.Codec(t.model, num_steps=2**20, resolution=0.0011).compress(X)
         ],
     },
-    "optimizer": {
-        "must be a `keras.optimizers.Optimizer`": [lambda t: devices.share_gradients("adam")]
-    },
+    "optimizer": {"`keras.optimizers.Optimizer`": [lambda t: devices.share_gradients("adam")]},
     "order": {
         "`order` requires a `keras_bfn.AnyOrderNetwork`": [
             lambda t: codec.Codec(t.model, order="random")
         ]
     },
     "part": {
-        "must be the name of a part, or None": [lambda t: callbacks.SampleImages("a", part=3)],
-        "must be None unless the flow is a dict": [
+        "name of a part, or None": [lambda t: callbacks.SampleImages("a", part=3)],
+        "None unless the flow is a dict": [
             lambda t: t.model.generate(
                 2, 2, guidance=guidance.LinearInverse(np.ones((1, 32)), [1.0], 1, "a")
             )
         ],
-        "must be one of ['a', 'b']": [
+        "one of ['a', 'b']": [
             lambda t: t.parts.generate(
                 2, 2, guidance=guidance.LinearInverse([[1.0]], [0.3], 0.1, part="size")
             )
@@ -381,49 +351,41 @@ CALLS = {
         "must be a file": [
             (lambda t: checkpoints.load_official(t.unet, 3), "path='3'", FileNotFoundError)
         ],
-        "must have the form hf://owner/repo/file": [
-            lambda t: checkpoints.load_official(t.unet, "hf://x")
-        ],
+        "the form hf://owner/repo/file": [lambda t: checkpoints.load_official(t.unet, "hf://x")],
     },
-    "peak_rate": {"must be a positive, finite number": [lambda t: recipes.muon(9, 0)]},
+    "peak_rate": {"positive, finite number": [lambda t: recipes.muon(9, 0)]},
     "preprocess": {
-        "must be a function, or None": [lambda t: guidance.ClassifierGuidance(len, 1, preprocess=3)]
+        "function, or None": [lambda t: guidance.ClassifierGuidance(len, 1, preprocess=3)]
     },
     "preset": {"must be a path": [lambda t: presets.upload_preset("hf://user/repo", None)]},
     "resolution": {
-        "must be a number strictly between 0.001 and 1": [
-            lambda t: codec.Codec(t.model, resolution=1)
-        ]
+        "number strictly between 0.001 and 1": [lambda t: codec.Codec(t.model, resolution=1)]
     },
-    "resume": {
-        "must be a `Resume`, or None": [lambda t: callbacks.TimeBudget(seconds=1.0, resume=True)]
-    },
-    "return_report": {"must be True or False": [lambda t: t.codec.compress(X, return_report="x")]},
+    "resume": {"`Resume`, or None": [lambda t: callbacks.TimeBudget(seconds=1.0, resume=True)]},
+    "return_report": {"True or False": [lambda t: t.codec.compress(X, return_report="x")]},
     "rise": {
-        "must be a number strictly between 0 and 1": [
-            lambda t: callbacks.TimeBudget(seconds=1.0, rise=0)
-        ]
+        "number strictly between 0 and 1": [lambda t: callbacks.TimeBudget(seconds=1.0, rise=0)]
     },
     "sampler": {
         "A sampler must be a": [(lambda t: testing.check_sampler(3), "", AssertionError)],
-        "must be 'jump', or a `JumpSampler`, for a student": [
+        "'jump', or a `JumpSampler`, for a student": [
             lambda t: t.student.generate(4, 2, "sde2", [0] * 4)
         ],
-        "must not jump unless the model is a student of `keras_bfn.distillation`": [
+        "must not jump unless the model is a student of": [
             lambda t: t.model.generate(2, 1, distillation.JumpSampler())
         ],
-        "must have a `step` that accepts a `shift`, for guidance": [
+        "`step` that accepts a `shift`, for guidance": [
             lambda t: t.student.generate(2, 1, "jump", [0] * 2, guidance=total)
         ],
     },
     "rescale": {
-        "must be a number in [0, 1], and 0 if `scale` is 1": [
+        "number in [0, 1], and 0 if `scale` is 1": [
             lambda t: guidance.ClassifierFreeGuidance(rescale=0.5),
             lambda t: guidance.ClassifierFreeGuidance(2.0, rescale=2),
         ]
     },
     "scale": {
-        "must be a finite number, at most 1e+30 in magnitude, or a": [
+        "finite number, at most 1e+30 in magnitude, or a": [
             lambda t: guidance.ClassifierFreeGuidance("a"),
             lambda t: guidance.Guidance(len, scale=HUGE),
         ]
@@ -431,38 +393,36 @@ CALLS = {
     "schedule": {
         "A schedule must be a": [(lambda t: testing.check_schedule(3), "", AssertionError)]
     },
-    "seconds": {"must be a positive, finite number": [lambda t: callbacks.TimeBudget(seconds=0)]},
+    "seconds": {"positive, finite number": [lambda t: callbacks.TimeBudget(seconds=0)]},
     "seed": {
-        "must be an integer of at least 0": [
+        "integer of at least 0": [
             lambda t: callbacks.SampleImages("a", seed=-1),
             lambda t: testing.check_flow(FLOW, seed="a"),
             lambda t: testing.check_sampler(samplers.SDE1Sampler(), 3, seed="a"),
         ],
-        "must be an integer of at least 0 and at most": [lambda t: codec.Codec(t.model, seed=-1)],
+        "integer of at least 0 and at most": [lambda t: codec.Codec(t.model, seed=-1)],
     },
     "start": {
-        "must be a number strictly between 0 and 1": [
+        "number strictly between 0 and 1": [
             lambda t: distillation.Trajectories(t.continuous, start=0)
         ]
     },
-    "std": {"must be a positive, finite number": [lambda t: guidance.Constraint(len, 1.0, 0)]},
-    "student": {
-        "must be a model of `make_student`": [lambda t: distillation.Distiller(t.conditional)]
-    },
+    "std": {"positive, finite number": [lambda t: guidance.Constraint(len, 1.0, 0)]},
+    "student": {"model of `make_student`": [lambda t: distillation.Distiller(t.conditional)]},
     "target": {
-        "must be a class, or one class per sample": [
+        "class, or one class per sample": [
             lambda t: guidance.ClassifierGuidance(len, 0.5),
             lambda t: guidance.ClassifierGuidance(len, -1),
             lambda t: guidance.ClassifierGuidance(len, [[1]]),
         ],
-        "must be an array of numbers": [(lambda t: guidance.Constraint(len, "a", 0.1), "a str")],
-        "must be finite": [lambda t: guidance.Constraint(len, nan, 0.1)],
-        "must contain classes below 2": [
+        "array of numbers": [(lambda t: guidance.Constraint(len, "a", 0.1), "a str")],
+        "finite": [lambda t: guidance.Constraint(len, nan, 0.1)],
+        "classes below 2": [
             lambda t: t.model.generate(
                 2, 2, guidance=guidance.ClassifierGuidance(lambda p: p[:, 0, 0, 0], 3)
             )
         ],
-        "Argument `guidance` must have a `target` for each of 2 samples": [
+        "`target` for each of 2 samples": [
             (
                 lambda t: t.model.generate(
                     2, 2, guidance=guidance.ClassifierGuidance(lambda p: p[:, 0, 0, 0], [0, 1, 1])
@@ -470,7 +430,7 @@ CALLS = {
                 "",
             )
         ],
-        "must have 1 numbers per sample, like the result of `fn`, or one": [
+        "1 numbers per sample, like the result of `fn`, or": [
             (
                 lambda t: t.model.generate(
                     2, 2, guidance=guidance.Constraint(total, np.ones((2, 3)), 0.1)
@@ -480,11 +440,9 @@ CALLS = {
         ],
     },
     "tensorboard": {"must be a path": [lambda t: callbacks.SampleImages("a", tensorboard=3)]},
-    "through_network": {
-        "must be True or False": [lambda t: guidance.Guidance(len, through_network=1)]
-    },
+    "through_network": {"True or False": [lambda t: guidance.Guidance(len, through_network=1)]},
     "times": {
-        "must be one of ['shared', 'variables']": [
+        "one of ['shared', 'variables']": [
             (
                 lambda t: testing.check_network(t.model.network, FLOW, times="x"),
                 "times='x'",
@@ -493,35 +451,25 @@ CALLS = {
         ]
     },
     "to_data": {
-        "must be a number in [0, 1]": [
-            lambda t: distillation.Trajectories(t.continuous, to_data=1.5)
-        ]
+        "number in [0, 1]": [lambda t: distillation.Trajectories(t.continuous, to_data=1.5)]
     },
-    "training": {
-        "must be True or False": [lambda t: distillation.Trajectories(t.continuous, training=1)]
-    },
+    "training": {"True or False": [lambda t: distillation.Trajectories(t.continuous, training=1)]},
     "transitions": {
-        "must be a dict from classes to lists of states, of equal length": [
+        "dict from classes to lists of states, of equal": [
             lambda t: guidance.Automaton({}, [0]),
             lambda t: guidance.Automaton({0: [0], 1: [0, 1]}, [0]),
         ],
-        "must be an integer of at least -1 and at most 1": [
-            lambda t: guidance.Automaton({0: [2, 0]}, [0])
-        ],
+        "integer of at least -1 and at most 1": [lambda t: guidance.Automaton({0: [2, 0]}, [0])],
     },
     "values": {
-        "must be a dict from names to arrays": [lambda t: guidance.Guidance(len, values=[1])],
-        "must have an array of numbers for `a`": [
-            lambda t: guidance.Guidance(len, values={"a": "x"})
-        ],
-        "must be an array, with rows of equal length": [
+        "dict from names to arrays": [lambda t: guidance.Guidance(len, values=[1])],
+        "array of numbers for `a`": [lambda t: guidance.Guidance(len, values={"a": "x"})],
+        "array, with rows of equal length": [
             (lambda t: guidance.Guidance(len, values={"a": [[1], [1, 2]]}), "values['a']='list'")
         ],
-        "must have no NaN in `a`": [lambda t: guidance.Guidance(len, values={"a": [nan]})],
-        "must have an array of numbers for `y`": [
-            lambda t: guidance.Guidance(fn=total, values={"y": "a"})
-        ],
-        "must contain numbers that fit int32, from -2147483648 to 2147483647": [
+        "no NaN in `a`": [lambda t: guidance.Guidance(len, values={"a": [nan]})],
+        "array of numbers for `y`": [lambda t: guidance.Guidance(fn=total, values={"y": "a"})],
+        "numbers that fit int32, from -2147483648 to": [
             (
                 lambda t: guidance.Guidance(len, values={"label": np.array([2**40])}),
                 "values from 1099511627776 to 1099511627776",
@@ -529,17 +477,15 @@ CALLS = {
         ],
     },
     "verbose": {
-        "must be an integer of at least 0 and at most 1": [
-            lambda t: callbacks.Resume("a", verbose=3)
-        ],
-        "must be 'auto', 0, 1 or 2": [
+        "integer of at least 0 and at most 1": [lambda t: callbacks.Resume("a", verbose=3)],
+        "'auto', 0, 1 or 2": [
             lambda t: t.codec.compress(X, verbose="x"),
             lambda t: t.codec.decompress(b"x", verbose="x"),
         ],
     },
     "x": {
-        "must be `Trajectories`": [lambda t: compiled(distillation.Distiller(t.student)).fit(X)],
-        "must be an array of examples": [lambda t: t.codec.compress(3)],
+        "`Trajectories`": [lambda t: compiled(distillation.Distiller(t.student)).fit(X)],
+        "array of examples": [lambda t: t.codec.compress(3)],
         "DiscreteFlow.check_data must accept its own data:": [
             (lambda t: testing.check_flow(FLOW, x="a"), "dtype str32", AssertionError),
             (
@@ -556,12 +502,12 @@ CALLS = {
         ],
     },
     "y": {
-        "must be finite, of shape (1,) or": [
+        "finite, of shape (1,) or": [
             (lambda t: guidance.LinearInverse(np.ones((1, 3)), 1.0, 0.1), "shape ()"),
             (lambda t: guidance.LinearInverse(np.ones((1, 3)), [nan], 0.1), "shape (1,)"),
             (lambda t: guidance.LinearInverse(np.ones((1, 3)), [1.0, 2.0], 0.1), "shape (2,)"),
         ],
-        "must be an array of numbers": [
+        "array of numbers": [
             (lambda t: guidance.LinearInverse(np.ones((1, 3)), "a", 0.1), "a str")
         ],
     },

@@ -27,25 +27,23 @@ CALLS = {
             lambda t: make([[]]),
             lambda t: t.series.windows(3, 10),
         ],
-        "must have a series of at least 12 steps": [(lambda t: make([np.ones(11)]), "at most 11")],
-        "must have observed values": [
-            (lambda t: make(np.full((2, 40), nan)), "only windows of NaN")
-        ],
-        "must have an observed value, in some window, at each step of the horizon": [
+        "series of at least 12 steps": [(lambda t: make([np.ones(11)]), "at most 11")],
+        "observed values": [(lambda t: make(np.full((2, 40), nan)), "only windows of NaN")],
+        "observed value, in some window, at each step of the": [
             (
                 lambda t: make(np.where(np.arange(12) == 10, nan, np.ones((2, 12)))),
                 "only NaN at step 3",
             )
         ],
-        "must be positive with log=True": [lambda t: make(-MANY_SERIES, log=True)],
-        "must have the columns ['unique_id', 'ds', 'y']": [lambda t: make(t.frame)],
-        "must have one row for each `unique_id` and `ds`": [
+        "positive with log=True": [lambda t: make(-MANY_SERIES, log=True)],
+        "the columns ['unique_id', 'ds', 'y']": [lambda t: make(t.frame)],
+        "one row for each `unique_id` and `ds`": [
             (lambda t: make(t.make_frame(unique_id=["a"] * 2, ds=[1, 1], y=[1.0, 2.0])), "several")
         ],
-        "must have times or numbers as `ds`": [
+        "times or numbers as `ds`": [
             lambda t: make(t.make_frame(unique_id=["a"] * 2, ds=["1", "2"], y=[1.0, 2.0]))
         ],
-        "must have a row for each step. Add rows with NaN as `y`": [
+        "row for each step. Add rows with NaN as `y`": [
             (
                 lambda t: make(
                     t.make_frame(unique_id=list("babaa"), ds=[1, 1, 2, 2, 4], y=[1.0] * 5)
@@ -53,13 +51,13 @@ CALLS = {
                 "'a', whose `ds` are not evenly spaced",
             )
         ],
-        "must have a `ds` in each row": [
+        "`ds` in each row": [
             (
                 lambda t: make(t.make_frame(unique_id=["a"] * 2, ds=[1.0, None], y=[1.0] * 2)),
                 "none in row 1",
             )
         ],
-        "must have a `unique_id` in each row": [
+        "`unique_id` in each row": [
             (
                 lambda t: make(t.make_frame(unique_id=[None, "a"], ds=[1, 2], y=[1.0, 2.0])),
                 "none in row 0",
@@ -68,98 +66,85 @@ CALLS = {
     },
     "history": {
         ONE_SERIES: [lambda t: t.series.sample_paths(3), lambda t: t.series.quantiles([[]], [0.5])],
-        "must have an observed value in each series' last 8 steps": [
+        "observed value in each series' last 8 steps": [
             (lambda t: t.series.sample_paths([[nan, nan]], 3, None, BESIDE[:1], [1.0]), "only NaN")
         ],
     },
     "horizon": {
-        "must be an integer of at least 1": [
+        "integer of at least 1": [
             lambda t: make(horizon=0),
             lambda t: t.series.sample_paths(MANY_SERIES, horizon=1.5),
         ]
     },
     "context": {
-        "must be an integer of at least 2": [
+        "integer of at least 2": [
             lambda t: make(context=1),
             lambda t: series.SeriesModel(CONTINUOUS, NETWORK, "a"),
         ]
     },
     "season": {
-        "must be an integer of at least 1": [
+        "integer of at least 1": [
             lambda t: make(season=0),
             lambda t: series.SeriesModel(CONTINUOUS, NETWORK, 8, season=None),
         ]
     },
     "domain": {
-        "must be a list of some of": [
-            lambda t: make(domain="zeros"),
-            lambda t: make(domain=["whole"]),
-        ]
+        "list of some of": [lambda t: make(domain="zeros"), lambda t: make(domain=["whole"])]
     },
     "log": {
-        "must be True or False": [
+        "True or False": [
             lambda t: make(log="x"),
             lambda t: series.SeriesModel(CONTINUOUS, NETWORK, 8, log=2),
         ]
     },
     "covariates": {
-        "must be arrays of finite numbers": [
+        "arrays of finite numbers": [
             lambda t: make(covariates=3),
             lambda t: make(covariates=[[inf], [1.0]]),
         ],
-        "must have equally many numbers in all rows": [
+        "equally many numbers in all rows": [
             (lambda t: make(covariates=[np.zeros((40, 2)), np.zeros((40, 3))]), "[2, 3] numbers")
         ],
-        "must have, for each series, an array of [40, 40] rows or more": [
+        "must have, for each series, an array of [40, 40]": [
             (lambda t: make(covariates=BESIDE[:, :39]), "[39, 39] rows")
         ],
-        "must be given, as it was to `make_model`": [
+        "given, as it was to `make_model`": [
             lambda t: t.series.sample_paths(MANY_SERIES, static=[1, 2])
         ],
-        "must have rows of length 3": [
+        "rows of length 3": [
             (lambda t: t.series.encode_history(MANY_SERIES, BESIDE[..., :2], [1, 2]), "length 2")
         ],
-        "must be None, as it was for `make_model`": [
-            lambda t: make().windows(MANY_SERIES, 3, BESIDE)
-        ],
-        "must be None, or means and standard deviations": [
+        "None, as it was for `make_model`": [lambda t: make().windows(MANY_SERIES, 3, BESIDE)],
+        "None, or means and standard deviations": [
             lambda t: series.SeriesModel(CONTINUOUS, NETWORK, 8, covariates=[[1.0], [0.0]])
         ],
-        "must be an array of numbers": [
+        "array of numbers": [
             (lambda t: series.SeriesModel(CONTINUOUS, NETWORK, 8, covariates="x"), "a str")
         ],
     },
     "static": {
-        "must be arrays of finite numbers": [lambda t: make(static=3)],
-        "must have a row for each of 2 series": [(lambda t: make(static=[1, 2, 3]), "3 rows")],
-        "must be given, as it was to `make_model`": [
-            lambda t: t.series.windows(MANY_SERIES, 3, BESIDE)
-        ],
-        "must have rows of length 1": [
+        "arrays of finite numbers": [lambda t: make(static=3)],
+        "row for each of 2 series": [(lambda t: make(static=[1, 2, 3]), "3 rows")],
+        "given, as it was to `make_model`": [lambda t: t.series.windows(MANY_SERIES, 3, BESIDE)],
+        "rows of length 1": [
             (lambda t: t.series.windows(MANY_SERIES, 3, BESIDE, np.ones((2, 2))), "length 2")
         ],
-        "must be None, or means and standard deviations": [
+        "None, or means and standard deviations": [
             lambda t: series.SeriesModel(CONTINUOUS, NETWORK, 8, static=[[1.0]])
         ],
     },
     "network": {
-        "must be for data of shape (horizon,)": [
-            lambda t: series.SeriesModel(CONTINUOUS, IN_TWO_AXES, 8)
-        ]
+        "for data of shape (horizon,)": [lambda t: series.SeriesModel(CONTINUOUS, IN_TWO_AXES, 8)]
     },
     "return_details": {
-        "must be False. For details, use `generate`": [
+        "False. For details, use `generate`": [
             lambda t: t.series.sample_paths(MANY_SERIES, 3, return_details=True)
         ]
     },
     "num_windows": {
-        "must be an integer of at least 1": [
-            lambda t: t.series.windows(MANY_SERIES, 0, BESIDE, [1, 2])
-        ]
+        "integer of at least 1": [lambda t: t.series.windows(MANY_SERIES, 0, BESIDE, [1, 2])]
     },
-    "num_paths": {
-        "must be an integer of at least 1": [lambda t: t.series.sample_paths(MANY_SERIES, 0)]
-    },
+    "num_paths": {"integer of at least 1": [lambda t: t.series.sample_paths(MANY_SERIES, 0)]},
     "levels": {
         "must be a list": [
             lambda t: t.series.quantiles(MANY_SERIES, 0.5),
@@ -168,7 +153,7 @@ CALLS = {
         "strictly between 0 and 1": [lambda t: t.series.quantiles(MANY_SERIES, [0.5, 1])],
     },
     "seed": {
-        "must be an integer of at least 0": [
+        "integer of at least 0": [
             lambda t: t.series.windows(MANY_SERIES, 3, BESIDE, [1, 2], seed=-1)
         ]
     },
