@@ -372,10 +372,10 @@ def test_what_is_missing_costs_nothing_in_any_order(order, num_groups, masked):
 @pytest.mark.parametrize("kind", STATES)
 def test_sequences_of_other_lengths_train_in_each_kind_of_state(kind):
     model = make_model(states={kind: 1.0}, masked=True)
-    model.compile(keras.optimizers.Adam(0.01))
-    x = np.where(np.arange(LENGTH) < 1 + np.arange(24)[:, None] % LENGTH, X, -1)
-    history = model.fit(x, epochs=2, batch_size=8, validation_data=x, verbose=0).history
-    assert all(np.isfinite(values).all() for values in history.values())
+    model.compile(keras.optimizers.Adam(0.05))
+    x = np.where(np.arange(LENGTH) < 1 + np.arange(24)[:, None] % LENGTH, [0, 1, 2, 0], -1)
+    history = model.fit(x, epochs=8, batch_size=8, verbose=0).history
+    assert np.mean(history["loss"][4:]) < 0.8 * np.mean(history["loss"][:4])
     nothing = np.full_like(X, -1)  # whole examples may be missing
     assert np.isfinite(model.train_on_batch(nothing))
 
