@@ -1,6 +1,16 @@
-"""Runs the tests on every backend, at once: `python -m tests [arguments of pytest]`."""
+"""Runs the tests on every backend, at once: `python -m tests [arguments of pytest]`.
+
+Without arguments, these are the quick tests: each claim is decided once, on one backend where all
+agree by construction, and on three where they may differ.
+
+    python -m tests tests/flows -k prior    # some of them
+    python -m tests -m slow                 # whole guides and examples, and long statistics
+    python -m tests -m nightly              # what takes minutes
+    KERAS_BACKEND=jax python -m pytest      # one backend
+"""
 
 import concurrent.futures
+import math
 import os
 import subprocess
 import sys
@@ -9,6 +19,9 @@ import time
 
 BACKENDS = ("tensorflow", "jax", "torch")
 PARTS = 7  # of the tests on PyTorch: in small parts, the last of which is not alone for long
+# The processor's seconds of the quick tests, measured one after the other on a core of a Xeon.
+SECONDS = {"tensorflow": 200, "jax": 250, "torch": 450}
+NO_TESTS = 5  # the exit code of pytest where no test is selected
 DEFAULTS = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     # Threads of PyTorch that wait leave the cores to the other two.
@@ -38,8 +51,9 @@ def flags_for_jax():
 
 
 def run(backend, cache, results, *options):
-    """Runs pytest, and prints its lines, each with the backend's name before it."""
+    """Runs pytest, and prints its lines, each with the backend's name and part before it."""
     start = time.monotonic()
+    name = " ".join((backend, *(option.removeprefix("--part=") for option in options)))
     command = [sys.executable, "-m", "pytest", *options, *sys.argv[1:]]
     own = {"KERAS_BACKEND": backend}
     defaults = DEFAULTS | (flags_for_jax() if backend == "jax" else {})
@@ -48,11 +62,13 @@ def run(backend, cache, results, *options):
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     for line in process.stdout:
-        print(f"{backend:<12}{line}", end="", flush=True)
+        print(f"{name:<12}{line}", end="", flush=True)
     code = process.wait()
-    results[backend] = max(results.get(backend, 0), abs(code))
+    is_empty = code == NO_TESTS
+    results[backend] = max(results.get(backend, 0), 0 if is_empty else abs(code))
     outcome = "passed" if code == 0 else f"failed with exit code {code}"
-    print(f"{backend:<12}{outcome} after {time.monotonic() - start:.0f} s", flush=True)
+    outcome = "has none of these tests" if is_empty else outcome
+    print(f"{name:<12}{outcome} after {time.monotonic() - start:.0f} s", flush=True)
 
 
 def tasks():
@@ -63,7 +79,23 @@ def tasks():
     return [("jax",), ("tensorflow",), *parts]
 
 
+def introduction():
+    """How long the tests take here, and how to run a part of them."""
+    cores = min(len(BACKENDS), os.cpu_count() or 1)
+    longest, total = max(SECONDS["jax"], SECONDS["tensorflow"]), sum(SECONDS.values())
+    minutes = math.ceil(max(longest, total / cores) / 60)
+    lines = [
+        f"The quick tests take about {minutes} minutes on {cores} idle cores.",
+        "A part of them: `python -m tests tests/flows`, or `-k WORD`, as pytest takes them.",
+        "One backend: `KERAS_BACKEND=jax python -m pytest`. Other tests: `-m slow`, `-m nightly`.",
+        f"Percentages are of each backend; of PyTorch, of each of {PARTS} parts.",
+    ]
+    return "\n".join(lines)
+
+
 def main():
+    if not sys.argv[1:]:
+        print(introduction(), flush=True)
     results = {}
     with (
         tempfile.TemporaryDirectory() as cache,

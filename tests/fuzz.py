@@ -7,6 +7,7 @@ constructors and of methods, and prints how many ended in which way; a second nu
 
 import collections
 import contextlib
+import inspect
 import io
 import math
 import sys
@@ -127,176 +128,78 @@ def one_of(*values):
     return st.sampled_from(values)
 
 
-INT, SHARE, BOOL = st.integers(1, 8), st.floats(0, 0.9), st.booleans()
-FLOW_OF_ANY = one_of(*(make() for make in FLOWS.values()), flows.CircularFlow())
-SIGMA, EVEN = st.floats(1e-6, 0.999), one_of(2, 4, 8)
-SAMPLER = {
-    "temperature": st.floats(0.1, 2),
-    "end": one_of(*samplers.samplers.ENDS),
-    "start": SHARE,
-    "spacing": one_of("t", "log_beta"),
-    "top_k": INT,
-    "top_p": st.floats(0.1, 1),
+BOOL = st.booleans()
+ROWS = np.zeros((8, 2))
+# What is called, with what is right for its required arguments; others have their defaults.
+REQUIRED = {
+    flows.DiscreteFlow: {"num_classes": 3, "beta_1": 2.0},
+    flows.DiscretizedFlow: {"num_bins": 9},
+    flows.ContinuousFlow: {},
+    flows.CircularFlow: {},
+    flows.MarkovChain: {"counts": [[1, 2], [0, 3]]},
+    schedules.ExponentialSchedule: {"sigma_1": 0.1},
+    schedules.QuadraticSchedule: {"beta_1": 2.0},
+    samplers.AncestralSampler: {},
+    samplers.SDE1Sampler: {},
+    samplers.SDE2Sampler: {},
+    samplers.ODE1Sampler: {},
+    samplers.ODE2Sampler: {},
+    losses.DiscreteTimeLoss: {"num_steps": 3},
+    layers.TimeEmbedding: {"size": 4},
+    layers.FourierFeatures: {},
+    layers.PositionEmbedding: {},
+    layers.TokenEmbedding: {"size": 4},
+    layers.EvidenceFeatures: {"flow": FLOW},
+    layers.EvidenceShortcut: {"flow": FLOW},
+    layers.DenseBlock: {"hidden_size": 4},
+    layers.ConvBlock: {"filters": 4},
+    layers.SpatialAttention: {},
+    layers.TransformerBlock: {"num_heads": 2},
+    networks.MLP: {"flow": FLOW, "event_shape": (4,), "width": 8, "num_blocks": 1},
+    networks.Transformer: {"flow": FLOW, "event_shape": 4, "width": 8, "num_layers": 1},
+    networks.UNet: {"flow": FLOW, "image_shape": (4, 4, 1), "width": 8, "num_blocks": 1},
+    networks.PatchTransformer: {
+        "flow": FLOW,
+        "image_shape": (4, 4, 1),
+        "patch_size": 2,
+        "width": 8,
+        "num_layers": 1,
+    },
+    guidance.Guidance: {"fn": len},
+    guidance.ClassifierGuidance: {"classifier": len, "target": 1},
+    guidance.Constraint: {"fn": len, "target": 0.5, "std": 0.1},
+    guidance.LinearInverse: {"A": np.ones((1, 3)), "y": [1.0], "noise": 0.1},
+    tables.Category: {},
+    tables.Levels: {},
+    tables.Number: {},
+    callbacks.Resume: {"directory": "a"},
+    callbacks.SampleImages: {"directory": "a"},
+    datasets.Batches: {"examples": ROWS, "transform": lambda rows, rng: rows, "batch_size": 3},
+    datasets.Letters: {},
+    metrics.frechet_distance: {
+        "mean_1": np.zeros(2),
+        "covariance_1": np.eye(2),
+        "mean_2": np.ones(2),
+        "covariance_2": np.eye(2),
+    },
 }
+
+
+def defaults_of(made):
+    """The defaults of all arguments of a function, or of a class of this package and its bases."""
+    makers = [made] if not isinstance(made, type) else [kind.__init__ for kind in made.__mro__]
+    own = [one for one in makers if getattr(one, "__module__", "").startswith("keras_bfn")]
+    parameters = [each for one in own for each in inspect.signature(one).parameters.values()]
+    return {each.name: each.default for each in parameters if each.default is not each.empty}
+
+
 # By what is called: its arguments, and what is right for each. Required ones end with a star.
 CONSTRUCTORS = {
-    flows.DiscreteFlow: {
-        "num_classes*": st.integers(2, 5),
-        "beta_1": st.floats(0.01, 20),
-        "prior": one_of([1, 2], [1, 2, 3]),
-    },
-    flows.DiscretizedFlow: {
-        "num_bins*": st.integers(2, 300),
-        "sigma_1": SIGMA,
-        "prediction": one_of("noise", "data"),
-        "prior": one_of((0, 1), (0.5, 0.1)),
-    },
-    flows.ContinuousFlow: {
-        "sigma_1": SIGMA,
-        "prediction": one_of("noise", "data"),
-        "num_bins": st.integers(2, 300),
-        "reconstruction_std": SIGMA,
-        "prior": one_of((0, 1), (0.5, 0.1)),
-        "center": st.floats(-10, 10),
-        "scale": st.floats(0.1, 10),
-    },
-    flows.CircularFlow: {"sigma_1": SIGMA},
-    flows.MarkovChain: {"counts*": one_of(np.ones((2, 2), int), [[1, 2], [0, 3]])},
-    schedules.ExponentialSchedule: {"sigma_1*": SIGMA},
-    schedules.QuadraticSchedule: {"beta_1*": st.floats(0.01, 20)},
-    samplers.AncestralSampler: SAMPLER,
-    samplers.SDE1Sampler: {"noise": st.floats(0, 1), **SAMPLER},
-    samplers.SDE2Sampler: {"noise": st.floats(0, 1), **SAMPLER},
-    samplers.ODE1Sampler: SAMPLER,
-    samplers.ODE2Sampler: SAMPLER,
-    losses.DiscreteTimeLoss: {"num_steps*": INT, "num_samples": INT},
-    layers.TimeEmbedding: {"size*": EVEN, "scale": SIGMA, "offset": SIGMA, "endpoint": BOOL},
-    layers.FourierFeatures: {"exponents": one_of((1,), (5, 6))},
-    layers.PositionEmbedding: {"num_columns": INT},
-    layers.TokenEmbedding: {"size*": INT},
-    layers.EvidenceFeatures: {"flow*": FLOW_OF_ANY},
-    layers.EvidenceShortcut: {"flow*": FLOW_OF_ANY},
-    layers.DenseBlock: {"hidden_size*": INT, "dropout": SHARE},
-    layers.ConvBlock: {
-        "filters*": INT,
-        "dropout": SHARE,
-        "groups": INT,
-        "time_bias": BOOL,
-        "remat": BOOL,
-        "data_format": one_of(None, "channels_last"),
-    },
-    layers.SpatialAttention: {"num_heads": INT, "groups": INT},
-    layers.TransformerBlock: {
-        "num_heads*": INT,
-        "dropout": SHARE,
-        "remat": BOOL,
-        "kernel_size": INT,
-        "num_columns": INT,
-        "expansion": INT,
-        "rotary": BOOL,
-        "kernel_initializer": one_of("zeros", "he_normal"),
-    },
-    networks.MLP: {
-        "flow*": FLOW_OF_ANY,
-        "event_shape*": one_of((4,), (2, 2)),
-        "width*": EVEN,
-        "num_blocks": one_of(1),
-        "expansion": one_of(1, 2),
-        "dropout": SHARE,
-        "conditions": one_of(None, 3, (2,), {"a": 3}),
-        "dtype": one_of("float32", "mixed_bfloat16"),
-        "shortcut": BOOL,
-    },
-    networks.Transformer: {
-        "flow*": FLOW_OF_ANY,
-        "event_shape*": one_of(4, (4, 2)),
-        "width*": one_of(8),
-        "num_layers*": one_of(1),
-        "num_heads": one_of(0, 1, 2),
-        "kernel_size": one_of(1, 3),
-        "positions": one_of("rotary", "sinusoidal"),
-        "features": one_of("scaled", "plain"),
-        "dropout": SHARE,
-        "masked": BOOL,
-    },
-    networks.UNet: {
-        "flow*": FLOW_OF_ANY,
-        "image_shape*": one_of((4, 4, 1), (4, 1)),
-        "width*": one_of(8),
-        "width_multipliers": one_of((1,), (1, 2)),
-        "num_blocks": one_of(1),
-        "num_heads": one_of(1, 2),
-    },
-    networks.PatchTransformer: {
-        "flow*": FLOW_OF_ANY,
-        "image_shape*": one_of((4, 4, 1), (4, 8, 3)),
-        "patch_size*": one_of(1, 2, 4),
-        "width*": one_of(8),
-        "num_layers*": one_of(1),
-        "num_coarse_layers": one_of(0, 1),
-        "num_heads": one_of(0, 1),
-    },
-    guidance.Guidance: {
-        "fn*": one_of(len),
-        "values": one_of({"a": [1.0]}),
-        "scale": st.floats(-3, 3),
-        "interval": one_of((0, 1), (0.2, 0.5)),
-        "num_draws": INT,
-        "through_network": BOOL,
-    },
-    guidance.ClassifierGuidance: {"classifier*": one_of(len), "target*": one_of(1, [0, 1])},
-    guidance.Constraint: {"fn*": one_of(len), "target*": st.floats(-3, 3), "std*": SIGMA},
-    guidance.LinearInverse: {
-        "A*": one_of(np.ones((1, 3))),
-        "y*": one_of([1.0], [[1.0], [2.0]]),
-        "noise*": SIGMA,
-    },
-    tables.Category: {
-        "values": one_of(["a", "b"]),
-        "counts": one_of([1, 2]),
-        "nullable": one_of(None, True, False),
-    },
-    tables.Levels: {
-        "low": one_of(0, 1),
-        "high": one_of(3, 9),
-        "prior": one_of((0, 1)),
-        "nullable": one_of(None, True, False),
-    },
-    tables.Number: {
-        "scaling": one_of(None, "mean", "quantiles"),
-        "start": st.floats(-3, 3),
-        "step": one_of(None, 0.1, 1),
-        "knots": one_of([[0, 1], [-1, 1]]),
-        "nullable": one_of(None, True, False),
-    },
-    callbacks.Resume: {"directory*": one_of("a"), "verbose": one_of(0, 1)},
-    callbacks.SampleImages: {
-        "directory*": one_of("a"),
-        "num_samples": INT,
-        "num_steps": INT,
-        "sampler": one_of("sde1", samplers.ODE1Sampler()),
-        "every": INT,
-        "columns": INT,
-        "seed": INT,
-        "tensorboard": one_of(None, "b"),
-        "part": one_of(None, "a"),
-    },
-    datasets.Batches: {
-        "examples*": one_of(np.zeros((8, 2))),
-        "transform*": one_of(lambda rows, rng: rows),
-        "batch_size*": INT,
-        "labels": one_of(np.zeros(8, int)),
-        "training": BOOL,
-        "seed": INT,
-        "steps_per_epoch": INT,
-    },
-    datasets.Letters: {"alphabet": one_of("ab", " xyz")},
-    metrics.frechet_distance: {
-        "mean_1*": one_of(np.zeros(2)),
-        "covariance_1*": one_of(np.eye(2)),
-        "mean_2*": one_of(np.ones(2)),
-        "covariance_2*": one_of(np.eye(2)),
-    },
+    made: {
+        **{name: one_of(value) for name, value in defaults_of(made).items() if name not in right},
+        **{f"{name}*": one_of(value) for name, value in right.items()},
+    }
+    for made, right in REQUIRED.items()
 }
 SEED, VERBOSE = one_of(None, 0, 7), one_of(0)
 DATA = one_of(X, X.tolist(), X.astype("int64"), X[:2])

@@ -252,6 +252,80 @@ FAULTS = [
         "self._mean(per_variable, per_variable, sample_weight)",
         "self._mean(per_variable, per_variable, None)",
     ),
+    Fault(
+        "hundreds of classes are an input of the mixer each",
+        "networks/multi_part.py",
+        "if not flow.theta_is_probs or theta.shape[-1] <= EMBEDDING:\n",
+        "if not flow.theta_is_probs or theta.shape[-1] <= 100 * EMBEDDING:\n",
+    ),
+    Fault(
+        "missing cells count where nearly all cells must be different to be names",
+        "tables/table.py",
+        "num_cells = sum(cell is not None for cell in cells)\n",
+        "num_cells = len(cells)\n",
+    ),
+    Fault(
+        "a cell that is said to be missing is there",
+        "tables/table.py",
+        "codes = {None: code, MISSING: 0}\n",
+        "codes = {None: code, MISSING: 1}\n",
+    ),
+    Fault(
+        "what divides the differences of a few floats is their grid",
+        "tables/grids.py",
+        "    step = step if are_integers or len(values) >= FEWEST else 1\n",
+        "",
+    ),
+    Fault(
+        "missing cells of later columns are unknown while one column is filled in",
+        "tables/model.py",
+        "cells |= unmark({target: cells[target]})\n",
+        "cells |= unmark(cells)\n",
+    ),
+    Fault(
+        "rows of a sequence are never known to miss a cell",
+        "tables/sequences.py",
+        "self.nullable = [*entities.nullable, *rows.nullable]\n",
+        "self.nullable = [*entities.nullable]\n",
+    ),
+    Fault(
+        "forecasts of whole numbers are rounded down",
+        "series.py",
+        'np.round(x) if "integers" in self.domain',
+        'np.floor(x) if "integers" in self.domain',
+    ),
+    Fault(
+        "of a part that is known in part, half is known in all examples",
+        "orders/states.py",
+        "1.0 if part == kind else uniform((batch_size, 1), seed)\n",
+        "1.0 if part == kind else 0.5\n",
+    ),
+    Fault(
+        "messages of an order arrive when the first of them does",
+        "orders/states.py",
+        "return ops.max(ops.reshape(after, (ops.shape(after)[0], -1)), axis=1)\n",
+        "return ops.min(ops.reshape(after, (ops.shape(after)[0], -1)), axis=1)\n",
+        ("models/test_arrival_times.py",),
+    ),
+    Fault(
+        "a student's new noise is that of messages, whatever its scale",
+        "distillation/jump_sampler.py",
+        "t, state = 0.0, self.noise_scale * noise\n",
+        "t, state = 0.0, noise\n",
+    ),
+    Fault(
+        "a sequence that ends is accepted in any state",
+        "guidance/syntax.py",
+        "accepted = [done if s in self.accept else rejected for s in range(num_states)]\n",
+        "accepted = [done for s in range(num_states)]\n",
+    ),
+    Fault(
+        "an exported step combines predictions by the default rule, whatever is asked",
+        "models/exported.py",
+        "rule = ClassifierFreeGuidance() if guided is True else guided or None\n",
+        "rule = ClassifierFreeGuidance() if guided else None\n",
+        ("saving",),
+    ),
 ]
 
 

@@ -1,7 +1,7 @@
 """What a function cannot use it refuses by name, before it starts: not by an error from within.
 
-The calls are in `tests/wrong`, by the argument that is refused, each with words of what is expected
-instead and of what came.
+The calls are in `tests/wrong`, by the argument that is refused and by words of what is expected
+instead: each way to refuse is called once, with what it only just refuses.
 """
 
 import contextlib
@@ -43,15 +43,20 @@ def things(tmp_path_factory):
     return Things(tmp_path_factory.mktemp("things"))
 
 
-def test_there_are_calls_of_all_that_is_public():
-    assert sum(len(calls) for module in AREAS.values() for calls in module.CALLS.values()) > 1000
+def each(name, calls):
+    """Each call, what is expected, what came, and the kind of error."""
+    for expected, group in calls.items():
+        for case in group:
+            call, *rest = case if isinstance(case, tuple) else (case,)
+            defaults = (f"{name}=", ValueError)
+            yield call, expected, *rest, *defaults[len(rest) :]
 
 
 @pytest.mark.parametrize(("name", "calls"), CASES)
 def test_a_wrong_argument_is_refused_by_name(name, calls, things, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for call, expected, came, *kind in calls:
-        with pytest.raises(kind[0] if kind else ValueError) as caught:
+    for call, expected, came, kind in each(name, calls):
+        with pytest.raises(kind) as caught:
             call(things)
         message = str(caught.value)
         assert re.search(rf"\b{re.escape(name)}\b", message), message
@@ -82,8 +87,8 @@ def test_calls_that_are_refused_cost_a_model_nothing(things, tmp_path, monkeypat
     model = things.model
     before = model.evaluate(X, verbose=0), model.get_weights()
     optimizer, loss = model.optimizer, model.transmission_loss
-    for calls in models.CALLS.values():
-        for call, *_ in calls:
+    for name, calls in models.CALLS.items():
+        for call, *_ in each(name, calls):
             with contextlib.suppress(*REFUSALS):
                 call(things)
     assert (model.optimizer, model.transmission_loss) == (optimizer, loss)

@@ -272,6 +272,7 @@ def test_a_fenced_example_runs(path, block, surroundings, monkeypatch, request):
             names["torch"].distributed.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_the_examples_of_the_readme_and_of_the_tour_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     # In the place of what the command before it leaves there: a model that was saved above.

@@ -22,20 +22,14 @@ def brief(monkeypatch):
     make_brief(monkeypatch)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data_type", "arguments"),
     [
+        ("binary", ()),
         pytest.param("discretized", ("--conditional",), marks=pytest.mark.once),
-        *(
-            pytest.param(data_type, arguments, marks=pytest.mark.slow)
-            for data_type, arguments in (
-                ("binary", ()),
-                ("binary", ("--conditional",)),
-                ("continuous", ()),
-                ("discretized", ()),
-                ("discrete", ()),
-            )
-        ),
+        pytest.param("continuous", (), marks=pytest.mark.once),
+        pytest.param("discrete", (), marks=pytest.mark.once),
     ],
 )
 def test_digits(data_type, arguments, brief, script, tmp_path):
@@ -59,6 +53,7 @@ def test_digits(data_type, arguments, brief, script, tmp_path):
     assert loaded.event_shape == (8, 8, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.once
 @pytest.mark.parametrize("options", [(), ("--guidance", "1", "3")])
 def test_a_student_is_distilled_from_a_preset_or_a_file(options, brief, script, tmp_path):
@@ -82,13 +77,14 @@ def test_digits_refuses_no_epochs(refusal):
 
 
 @pytest.mark.once
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
-        pytest.param("cifar10", ("--num-bins", "16"), marks=pytest.mark.slow),
-        pytest.param("mnist", (), marks=pytest.mark.slow),
-        pytest.param("mnist", ("--network", "mlp"), marks=pytest.mark.slow),
-        pytest.param("text8", (), marks=pytest.mark.slow),
+        ("cifar10", ("--num-bins", "16")),
+        ("mnist", ()),
+        ("mnist", ("--network", "mlp")),
+        ("text8", ()),
     ],
 )
 def test_the_papers_experiments_run_to_their_final_table(name, arguments, script, tmp_path):
@@ -238,6 +234,7 @@ def check_page(path):
     return "\n".join(page.text)
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_tables_are_learnt_and_filled_in(script, tmp_path):
     printed = script(
@@ -257,6 +254,7 @@ def test_tables_are_learnt_and_filled_in(script, tmp_path):
         check_page(folder / "report.html")
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_a_table_of_ones_own_is_learnt(script, tmp_path):
     rng = np.random.default_rng(0)
@@ -286,6 +284,7 @@ def test_a_table_of_ones_own_is_learnt(script, tmp_path):
     assert list(loaded.sample(3, num_steps=2)) == imputed[0].split(",")
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_a_rule_of_a_table_of_ones_own_holds(script, refusal, tmp_path):
     pandas = pytest.importorskip("pandas")
@@ -403,6 +402,7 @@ def run_forecast(script, cwd, *arguments):
     return loaded, dict(re.findall(r"^(.*?) {2,}([\d.]+)%?$", printed, re.MULTILINE))
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_a_series_of_ones_own_is_forecast(script, tmp_path):
     series = np.random.default_rng(0).normal([300.0, -5.0], [4.0, 0.1], (24 * 20, 2))
@@ -465,6 +465,7 @@ def run_image_folder(script, cwd, *arguments):
     return printed, int(num)
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_a_folder_of_pictures_is_made_and_learnt(script, tmp_path):
     printed, num = run_image_folder(script, tmp_path)
@@ -501,6 +502,7 @@ def test_classes_without_pictures_to_train_on_are_refused(refusal, tmp_path):
     assert re.search(r"all pictures of \['class \d+', .* are held out", message)
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_pieces_of_photographs_are_learnt(brief, script, tmp_path):
     pytest.importorskip("skimage")
@@ -550,7 +552,7 @@ def test_words_of_different_lengths_are_learnt_beside_their_entropy(script):
     assert "100.0% have the requested length" in printed
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.once
 def test_words_of_different_lengths_cost_their_entropy(script):
     printed = script(ROOT / "examples" / "lengths.py")
@@ -558,6 +560,7 @@ def test_words_of_different_lengths_cost_their_entropy(script):
     assert "100.0% have the requested length" in printed
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_molecules(script, tmp_path):
     smiles = [
@@ -613,6 +616,7 @@ def run_text(script, *arguments):
 LINES = "It is 1851 — not 1852!\n“Why, ” he said. " * 200
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_a_text_of_ones_own_is_learnt(script, tmp_path):
     (tmp_path / "own.txt").write_text(LINES, "utf-8")
@@ -628,6 +632,7 @@ def test_a_text_of_ones_own_is_learnt(script, tmp_path):
     assert text == samples
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_a_text_of_many_characters_is_learnt_as_bytes(script, tmp_path):
     text = " ".join(map(chr, range(0x4E00, 0x4E00 + 500)))
@@ -638,6 +643,7 @@ def test_a_text_of_many_characters_is_learnt_as_bytes(script, tmp_path):
     assert keras.saving.load_model(tmp_path / "text" / "model.keras").tokenizer.num_classes == 256
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_without_a_text_the_embedded_one_is_learnt(script, tmp_path):
     printed, _ = run_text(script)

@@ -1,6 +1,5 @@
 """Every guide runs from its first line to its last."""
 
-import itertools
 import pathlib
 
 import numpy as np
@@ -14,39 +13,8 @@ GUIDES = sorted((ROOT / "guides").glob("*.py"))
 HEADER = ["Title", "Author", "Date created", "Last modified", "Description", "Accelerator"]
 NAMES = [guide.stem for guide in GUIDES]
 
-# The backend on which each guide runs in the quick suite: most where there is nothing to compile.
-TURNS = {
-    "jax": ["several_devices", "switching_backends"],
-    "torch": [
-        "antibodies_and_molecules",
-        "distillation",
-        "getting_started",
-        "long_runs",
-        "networks_and_presets",
-        "posterior",
-        "reproducing_the_paper",
-        "sampling",
-        "saving_and_sharing",
-        "sending_data",
-        "several_kinds",
-        "tables_from_a_dataframe",
-        "text",
-        "training_step",
-        "your_own_network",
-    ],
-    # However little is learnt, these take five seconds to half a minute.
-    None: [
-        "fine_tuning_and_export",
-        "lossless_compression",
-        "custom_data_types",
-        "guidance",
-        "in_any_order",
-    ],
-}
-
-
-def test_each_guide_has_its_turn():
-    assert sorted(itertools.chain(*TURNS.values())) == NAMES
+# What these are about is JAX's; the others run where there is nothing to compile.
+ON_JAX = ("several_devices", "switching_backends")
 
 
 @pytest.fixture
@@ -67,24 +35,25 @@ def test_briefly_each_verb_runs_one_batch(brief):
         np.testing.assert_array_equal(rows[:4], rows[8:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=pytest.mark.once(backend) if backend else pytest.mark.slow)
-        for backend, names in TURNS.items()
-        for name in names
+        pytest.param(name, marks=pytest.mark.once("jax" if name in ON_JAX else "torch"))
+        for name in NAMES
     ],
 )
 def test_a_guide_runs_briefly(name, brief, script):
     assert script(ROOT / "guides" / f"{name}.py").strip()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", NAMES)
 def test_a_guide_runs(name, script):
     assert script(ROOT / "guides" / f"{name}.py").strip()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.stem)
 def test_a_guide_has_the_header_of_a_keras_guide(guide):
     header = guide.read_text().split('"""')[1].strip().splitlines()

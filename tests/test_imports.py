@@ -35,10 +35,7 @@ NEEDS = {
         lambda t, _: pictures.animate_generation(FLOW, STEPS, "a.gif"),
         lambda t, _: t.model.fit(X, callbacks=[callbacks.SampleImages("a")], verbose=0),
     ],
-    "sklearn": [
-        lambda t, _: datasets.embedded_digits(),
-        lambda t, _: datasets.embedded_images(),
-    ],
+    "sklearn": [lambda t, _: datasets.embedded_digits(), lambda t, _: datasets.embedded_images()],
     "narwhals": [
         lambda t, _: keras_bfn.tables.Table.from_dataframe(t.frame),
         lambda t, _: keras_bfn.series.make_model(t.frame, horizon=4),

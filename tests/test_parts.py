@@ -45,26 +45,6 @@ def test_parts_are_added_left_out_picked_and_put_in_order():
     assert _parts.count_examples({"a": np.zeros((4, 2)), "b": np.zeros(4)}) == 4
 
 
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: _parts.pick_part("c", FLOW), r"`part` must be one of \['b', 'a'\].*part='c'"),
-        (lambda: _parts.pick_part(None, FLOW), r"`part` must be one of \['b', 'a'\].*part=None"),
-        (lambda: _parts.pick_part("a", FLOW["a"]), "`part` must be None unless.*part='a'"),
-        (lambda: _parts.check_names(FLOW, {"a": 1}), r"dict with the parts \['b', 'a'\].*\['a'\]"),
-        (lambda: _parts.check_names(FLOW, 3), "`x` must be a dict with the parts.*: a int"),
-        (lambda: _parts.check_names(FLOW["a"], VALUES, "y"), r"`y` must not be a dict.*'a', 'b'"),
-        (
-            lambda: _parts.check_event_shape(FLOW, {"b": (2,), "a": (0,)}),
-            r"`event_shape\['a'\]` must be a tuple of integers of at least 1.*\(0,\)",
-        ),
-    ],
-)
-def test_other_parts_are_refused(call, message):
-    with pytest.raises(ValueError, match=message):
-        call()
-
-
 def test_parts_are_named_in_messages():
     assert _parts.part_names(FLOW, "x") == {"b": "x['b']", "a": "x['a']"}
     assert _parts.part_names(FLOW["a"], "x") == "x"

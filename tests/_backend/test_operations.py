@@ -6,11 +6,7 @@ import pytest
 from keras import ops
 from numpy.testing import assert_allclose
 
-from keras_bfn._backend.operations import (
-    GroupNormalization,
-    attend,
-    one_by_one,
-)
+from keras_bfn._backend.operations import GroupNormalization, attend, one_by_one
 from tests.tensors import gradient, to_numpy, to_tensor
 
 RNG = np.random.default_rng(0)

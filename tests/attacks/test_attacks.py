@@ -26,12 +26,12 @@ def test_interrupts_harm_nothing():
     assert_no_harm(interrupts.run(3, VERBS))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_more_interrupts_harm_nothing():
     assert_no_harm(interrupts.run(20))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.filterwarnings("ignore")  # of the kernel's own
 def test_a_cell_that_is_interrupted_can_be_followed_by_another(tmp_path):
     for package in ("jupyter_client", "ipykernel"):
@@ -52,18 +52,18 @@ def test_kills_harm_nothing():
 
 
 @pytest.mark.once
-@pytest.mark.slow
+@pytest.mark.nightly
 @needs_fork
 def test_more_kills_harm_nothing():
     assert_no_harm(kills.run(20))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_long_life_compiles_no_more_and_changes_nothing():
     bad = long_life.run(200)
     assert not any(bad.values()), bad
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_another_process_finds_the_same():
     assert max(reproducible.differences().values()) < 1e-6

@@ -137,19 +137,9 @@ CASES = {
         "data_shape": (12,),
         "net": (
             "GPT",
-            {
-                "vocab_size": 27,
-                "n_layer": 2,
-                "n_head": 2,
-                "n_embd": 32,
-                "skip": True,
-                "bias": True,
-            },
+            {"vocab_size": 27, "n_layer": 2, "n_head": 2, "n_embd": 32, "skip": True, "bias": True},
         ),
-        "input_adapter": (
-            "TextInputAdapter",
-            {"vocab_size": 27, "seq_len": 12, "output_size": 32},
-        ),
+        "input_adapter": ("TextInputAdapter", {"vocab_size": 27, "seq_len": 12, "output_size": 32}),
         "output_adapter": None,
         "bayesian_flow": ("DiscreteBayesianFlow", {"n_classes": 27, "max_sqrt_beta": 0.75}),
         "loss": ("DiscreteBayesianFlowLoss", {}),

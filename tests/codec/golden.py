@@ -30,10 +30,7 @@ def make_codec():
 
 
 NUMBERS = {"levels": np.array([[0, 0, 0], [0, 2, 2], [2, 2, 2]]), "classes": 1}
-ORDERS = {
-    "direct": Groups(NUMBERS),
-    "mixed": Groups(NUMBERS, coded_directly=[False, True, False]),
-}
+ORDERS = {"direct": Groups(NUMBERS), "mixed": Groups(NUMBERS, coded_directly=[False, True, False])}
 PARTS = {"levels": X, "classes": (np.arange(24) ** 2 * 3 % 4).reshape(12, 2)}
 
 

@@ -6,11 +6,7 @@ from numpy.testing import assert_allclose
 
 from keras_bfn.codec import Codec, container, protocol
 from keras_bfn.codec.stages import list_stages
-from tests.codec.small import (
-    every_kind,
-    file_of,
-    model_of,
-)
+from tests.codec.small import every_kind, file_of, model_of
 from tests.models.exact_models import JOINT_PRIOR, make_pair_model
 from tests.models.small import FLOWS, make_data
 

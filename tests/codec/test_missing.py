@@ -64,8 +64,7 @@ def test_what_is_missing_comes_back_as_missing(name):
 
 @pytest.mark.once
 @pytest.mark.parametrize(
-    "name",
-    [pytest.param(n, marks=[] if n == "discrete" else [pytest.mark.slow]) for n in FLOWS],
+    "name", [pytest.param(n, marks=[] if n == "discrete" else [pytest.mark.slow]) for n in FLOWS]
 )
 def test_padded_sequences_take_the_bits_that_they_take_without(name, monkeypatch):
     """The same initial bits, and the same number of bits but for the coder's rounding."""

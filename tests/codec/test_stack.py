@@ -27,10 +27,7 @@ def random_probs(num_classes, num=NUM):
 
 def of_classes(num_classes):
     probs = random_probs(num_classes)
-    return (
-        lambda stack: stack.pop_classes(probs),
-        lambda stack, x: stack.push_classes(x, probs),
-    )
+    return (lambda stack: stack.pop_classes(probs), lambda stack, x: stack.push_classes(x, probs))
 
 
 BINS_MEAN = np.random.default_rng(3).uniform(-50, 300, NUM)

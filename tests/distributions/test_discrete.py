@@ -215,16 +215,7 @@ def truncated(probs, top_k, top_p):
 @pytest.mark.parametrize("num_classes", [2, 7])
 @pytest.mark.parametrize(
     ("top_k", "top_p"),
-    [
-        (1, None),
-        (3, None),
-        (99, None),
-        (None, 0.7),
-        (None, 1e-6),
-        (None, 1.0),
-        (3, 0.6),
-        (1, 0.99),
-    ],
+    [(1, None), (3, None), (99, None), (None, 0.7), (None, 1e-6), (None, 1.0), (3, 0.6), (1, 0.99)],
 )
 def test_the_likeliest_values_are_kept(num_classes, top_k, top_p):
     probs = np.random.default_rng(0).dirichlet(np.ones(num_classes), (4, 5))

@@ -56,6 +56,7 @@ def test_evidence_of_a_channel_tells_the_network_what_all_evidence_does(flow):
         assert_allclose(seen, theta, atol=1e-6)
 
 
+@pytest.mark.once  # a channel is NumPy's
 @pytest.mark.parametrize("precision", PRECISIONS)
 @every_flow
 def test_log_likelihoods_differ_as_log_normal_densities_do(flow, precision):
@@ -75,6 +76,7 @@ def test_log_likelihoods_differ_as_log_normal_densities_do(flow, precision):
     )
 
 
+@pytest.mark.once  # a channel is NumPy's
 @pytest.mark.parametrize("precision", PRECISIONS)
 @every_flow
 def test_every_value_that_a_message_may_be_about_is_a_candidate(flow, precision):

@@ -59,15 +59,7 @@ REUSED = ("model", "subclass", "product")  # all that they call is a layer
 LATENTS = np.random.default_rng(0).standard_normal((8, 2, 3)).astype("float32")
 
 
-@pytest.mark.parametrize(
-    "form",
-    everywhere(
-        FORMS,
-        "preprocess",
-        "subclass",
-        "product",
-    ),
-)
+@pytest.mark.parametrize("form", everywhere(FORMS, "preprocess", "subclass", "product"))
 def test_a_classifiers_new_weights_are_those_of_the_next_call(model, form):
     """Whoever calls it: by the program that was compiled before, or by a new one for a function."""
     classifier = make_classifier()

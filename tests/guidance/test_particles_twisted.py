@@ -6,12 +6,7 @@ from scipy import stats
 
 from tests.guidance.cases import LIKELIHOOD, of_marginals
 from tests.models.exact_models import JOINT_PRIOR, make_pair_model
-from tests.models.exact_parts import (
-    COVARIANCE,
-    TRIPLES,
-    make_normal_pair_model,
-    make_triple_model,
-)
+from tests.models.exact_parts import COVARIANCE, TRIPLES, make_normal_pair_model, make_triple_model
 
 pytestmark = pytest.mark.once
 

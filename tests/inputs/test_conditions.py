@@ -223,15 +223,6 @@ def test_wrong_conditions_are_refused_by_their_names(case, model):
             model.generate(NUM, 2, condition=told(), verbose=0)
 
 
-@pytest.mark.once
-def test_strings_are_refused_of_every_kind_of_network():
-    own = BayesianFlowNetwork(FLOW, own_network(), null_condition=OWN_NULL)
-    with pytest.raises(ValueError, match=r"`condition\['label'\]`.*np\.unique\(labels"):
-        own.generate(2, 2, condition={"label": ["cat", "dog"]}, verbose=0)
-    with pytest.raises(ValueError, match=r"`condition\['label'\]`.*np\.unique\(labels"):
-        own.generate(2, 2, condition={"label": "cat"}, verbose=0)
-
-
 @keras.saving.register_keras_serializable("keras_bfn_tests")
 class Recorder(layers.Layer):
     """A plain layer whose output is what it is told."""

@@ -53,10 +53,11 @@ CONTAINERS = {
     "tensor": of_tensors("int32"),
     "uint8 tensor": of_tensors("uint8"),
 }
+# Each width, each sign, each byte order and each container once.
 INTEGER_FORMS = (
-    {dtype: of_dtype(dtype) for dtype in [*INTEGERS, ">i4"]}
+    {dtype: of_dtype(dtype) for dtype in ("int8", "uint8", "uint16", "int64", "uint64", ">i4")}
     | CONTAINERS
-    | {f"pandas {dtype}": of_pandas(dtype) for dtype in ("int64", "Int64", "UInt8")}
+    | {f"pandas {dtype}": of_pandas(dtype) for dtype in ("int64", "UInt8")}
 )
 FLOAT_FORMS = {dtype: of_dtype(dtype) for dtype in [*FLOATS, ">f8"]} | {
     "float list": lambda x: np.asarray(x, "float64").tolist(),

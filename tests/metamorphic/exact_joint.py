@@ -14,7 +14,6 @@ from scipy import special, stats
 
 import keras_bfn
 from keras_bfn import samplers
-from keras_bfn.distributions import Categorical
 from keras_bfn.flows import DiscreteFlow
 from keras_bfn.guidance import (
     ClassifierFreeGuidance,
@@ -169,45 +168,6 @@ def assert_standard_normal(noise, e, what):
     if along.std() > 1e-6:
         slope = (noise * along).mean() / along.std()
         assert abs(slope) < 6 / size**0.5, f"{what}: follows what is expected, {slope:.4f}"
-
-
-def check_cuts(rng):
-    """Of equal probabilities, too, `top_k` keeps so many, and `top_p` the fewest that suffice."""
-    probs = rng.integers(1, 4, (50, 5)).astype("float64")
-    probs = probs / probs.sum(axis=-1, keepdims=True)
-    top_k, top_p = choose(rng, None, 1, 2, 3), choose(rng, None, 0.31, 0.62, 0.93)
-    ranked = -np.sort(-probs, axis=-1)[:, :top_k]
-    ranked = ranked / ranked.sum(axis=-1, keepdims=True)
-    num_kept = ranked.shape[1]
-    if top_p is not None:
-        num_kept = (ranked.cumsum(axis=-1) - ranked < top_p - 1e-6).sum(axis=-1)
-    kept = Categorical(to_tensor(np.log(probs))).truncated(top_k, top_p).probs()
-    kept = ops.convert_to_numpy(kept)
-    what = f"top_k={top_k}, top_p={top_p}"
-    wrong = (kept > 0).sum(axis=-1) != num_kept
-    assert not wrong.any(), f"{what}: of {probs[wrong][0]}, {kept[wrong][0]} is kept"
-    least = np.where(kept > 0, probs, 1).min(axis=-1)
-    assert (np.where(kept > 0, 0, probs).max(axis=-1) <= least + 1e-9).all(), what
-    np.testing.assert_allclose(kept.sum(axis=-1), 1, rtol=1e-5, err_msg=what)
-    np.testing.assert_allclose(
-        kept * np.where(kept > 0, probs, 0).sum(axis=-1, keepdims=True),
-        np.where(kept > 0, probs, 0),
-        rtol=1e-5,
-        err_msg=what,
-    )
-
-
-def check_many_steps(rng):
-    """Samples tend to the joint distribution."""
-    name, (kind, num_steps) = choose(rng, *OF_CLASSES), choose(rng, ("sde2", 60), ("ode2", 60))
-    truth = truths.get(name)
-    x = generate(truth, num_steps, rng, sampler=kind)
-    # What steps of finite length leave, beside chance.
-    counts = np.bincount(truth.cells(x), minlength=truth.joint.size)
-    error = 0.5 * np.abs(counts / NUM - truth.joint.ravel()).sum()
-    chance = 0.5 * np.sqrt(truth.joint * (1 - truth.joint) / NUM).sum()
-    allowed = 0.008 + 1.5 * chance + 4 / np.sqrt(NUM)
-    assert error < allowed, f"{name}, {kind}: total variation {error:.4f}, {allowed:.4f} allowed"
 
 
 # --- conditions -----------------------------------------------------------------------------------
@@ -667,13 +627,7 @@ def check_given(rng):
     drawn = rng.choice(len(conditional), NUM, p=conditional)
     num_steps = choose(rng, None, 1, 4)
     nats = model.code_length(
-        {given: known, other: drawn},
-        num_steps,
-        1,
-        NUM,
-        known=[given],
-        seed=seed_of(rng),
-        verbose=0,
+        {given: known, other: drawn}, num_steps, 1, NUM, known=[given], seed=seed_of(rng), verbose=0
     )
     assert list(nats["parts"]) == [other]
     total = nats["transmission"] + nats["reconstruction"]
@@ -865,8 +819,6 @@ CHECKS = {
     "samplers": 4,
     "latents": 2,
     "trajectory": 3,
-    "cuts": 1,
-    "many_steps": 1,
     "conditions": 3,
     "guided": 4,
     "particles": 4,

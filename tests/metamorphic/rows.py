@@ -18,13 +18,7 @@ from tests.metamorphic.truths import MOST_ERRORS
 from tests.tensors import to_tensor
 
 # How often each kind, flag and level come together.
-COUNTS = np.array(
-    [
-        [[30, 4, 1], [3, 9, 2]],
-        [[2, 12, 5], [1, 3, 25]],
-        [[8, 2, 1], [20, 6, 3]],
-    ]
-)
+COUNTS = np.array([[[30, 4, 1], [3, 9, 2]], [[2, 12, 5], [1, 3, 25]], [[8, 2, 1], [20, 6, 3]]])
 JOINT = COUNTS / COUNTS.sum()
 VALUES = {"kind": ["a", "b", "c"], "flag": [False, True], "level": [10, 20, 30]}
 BETA_1 = 10.0

@@ -11,14 +11,13 @@ import numpy as np
 
 # How many of each hundred cases are of a kind.
 SHARES = {
-    "exact_joint": 9,
-    "units": 10,
-    "rows": 6,
-    "verbs": 20,
-    "forms": 20,
-    "weights": 16,
-    "saving": 4,
-    "orders": 15,
+    "exact_joint": 12,
+    "units": 12,
+    "rows": 8,
+    "verbs": 22,
+    "forms": 22,
+    "weights": 18,
+    "saving": 6,
 }
 
 

@@ -197,11 +197,7 @@ def check_left_out(rng):
     logs = logs_of(model, x, condition, weight, batch_size=batch_size)
     rows = np.flatnonzero(kept)
     others = logs_of(
-        model,
-        forms.take(x, rows),
-        forms.take(condition, rows),
-        weight[rows],
-        batch_size=batch_size,
+        model, forms.take(x, rows), forms.take(condition, rows), weight[rows], batch_size=batch_size
     )
     key = "reconstruction"
     pool.assert_same(logs[key], others[key], f"{name}, weights {weight}, batches of {batch_size}")

@@ -158,10 +158,7 @@ class MixturePosterior(keras.layers.Layer):
 
 
 def make_mixture_model(beta_1=12.0, sigma_1=0.02):
-    flow = {
-        "label": DiscreteFlow(2, beta_1),
-        "number": ContinuousFlow(sigma_1, prediction="data"),
-    }
+    flow = {"label": DiscreteFlow(2, beta_1), "number": ContinuousFlow(sigma_1, prediction="data")}
     event_shape = {"label": (), "number": ()}
     return keras_bfn.BayesianFlowNetwork(flow, MixturePosterior(flow), event_shape, seed=0)
 

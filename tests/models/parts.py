@@ -22,10 +22,7 @@ FLOWS = {
 EVENT_SHAPES = {"size": (), "image": (2, 3, 1), "label": ()}
 NUM_VARIABLES, NUM_CLASSES = 8, 4
 # One time for all variables, or one for each.
-CLASSES = {
-    "shared": keras_bfn.BayesianFlowNetwork,
-    "variables": keras_bfn.AnyOrderNetwork,
-}
+CLASSES = {"shared": keras_bfn.BayesianFlowNetwork, "variables": keras_bfn.AnyOrderNetwork}
 
 
 def make_data(flow=FLOWS, event_shape=EVENT_SHAPES, num=NUM, seed=0):

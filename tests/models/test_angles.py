@@ -80,8 +80,7 @@ SAMPLERS = ("ancestral", "sde1", "sde2", "ode1", "ode2")
 
 @pytest.mark.once
 @pytest.mark.parametrize(
-    "name",
-    [pytest.param(n, marks=[] if n == "sde2" else [pytest.mark.slow]) for n in SAMPLERS],
+    "name", [pytest.param(n, marks=[] if n == "sde2" else [pytest.mark.slow]) for n in SAMPLERS]
 )
 def test_many_steps_sample_the_joint_density(pair_model, name):
     sampler = type(keras_bfn.samplers.get(name))(end="sample")

@@ -43,30 +43,6 @@ def assert_is_whole(model, weights):
     assert_array_equal(samples, model.generate(2, 2, seed=0, verbose=0))
 
 
-WRONG = {
-    "batch_size": lambda model: model.fit(X, batch_size=-1),
-    "sample_weight": lambda model: model.fit(X, sample_weight=np.full(8, np.nan)),
-    "validation_data": lambda model: model.fit(X, validation_data=np.nan * X),
-    "callbacks": lambda model: model.fit(X, callbacks=[len]),
-    "x": lambda model: model.train_on_batch(np.nan * X),
-    "steps": lambda model: model.evaluate(X, steps=0),
-    "jit_compile": lambda model: model.compile(jit_compile="x"),
-    "optimizer": lambda model: model.compile("x", loss_weights=None, num_repeats=3),
-    "num_repeats": lambda model: model.code_length(X, num_repeats=0),
-    "latents": lambda model: model.generate(1, 2, "ode1", latents=np.nan),
-    "num_particles": lambda model: model.inpaint(X, True, num_particles=-1),
-}
-
-
-def test_calls_that_are_refused_cost_nothing(model):
-    before, weights = model.evaluate(X, verbose=0), model.get_weights()
-    for name, call in WRONG.items():
-        with pytest.raises(ValueError, match=f"Argument `{name}` must .*Received: "):
-            call(model)
-    assert_is_whole(model, weights)
-    assert_array_equal(model.evaluate(X, verbose=0), before)
-
-
 def test_a_sampler_that_is_refused_costs_no_weights(model):
     weights = model.get_weights()
     with pytest.raises(ValueError, match="`temperature` must be 1 for continuous data"):

@@ -9,6 +9,7 @@ from keras_bfn.distillation import Trajectories
 from keras_bfn.guidance import ClassifierFreeGuidance
 from keras_bfn.networks import MLP, Transformer
 from keras_bfn.orders import Blocks
+from tests.backends import everywhere
 from tests.models.test_guiding_by_classes import NULL, make_class_model
 from tests.tensors import to_numpy, to_tensor
 
@@ -139,7 +140,10 @@ def test_it_serves_inpainting_and_guidance_by_functions(model):
     assert np.abs(own - base).max() > 0.01
 
 
-@pytest.mark.parametrize("order", ["random", "left_to_right", Blocks(2)], ids=str)
+@pytest.mark.parametrize(
+    "order",
+    everywhere({"random": "random", "one by one": "left_to_right", "blocks": Blocks(2)}, "blocks"),
+)
 def test_it_guides_in_every_order(order):
     """From left to right, both with and without a causal form, which caches what it computed."""
     for causal in (True, False):

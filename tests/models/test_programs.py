@@ -401,10 +401,7 @@ def test_verbs_see_what_was_done_to_the_model_since(changes):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [
-        pytest.param("num_repeats", 5, marks=traced),
-        ("transmission_loss", DiscreteTimeLoss(3)),
-    ],
+    [pytest.param("num_repeats", 5, marks=traced), ("transmission_loss", DiscreteTimeLoss(3))],
 )
 def test_evaluate_sees_an_attribute_of_the_model(name, value):
     model, alone = make_square_model(), make_square_model(run_eagerly=True)

@@ -112,11 +112,7 @@ def built(make, make_zeros):
 
 def zeros(flow, conditional):
     condition = {"condition": ops.zeros((2,), dtype="int32")} if conditional else {}
-    return {
-        "theta": ops.zeros((2, *SHAPE, flow.theta_size)),
-        "t": ops.zeros((2,)),
-        **condition,
-    }
+    return {"theta": ops.zeros((2, *SHAPE, flow.theta_size)), "t": ops.zeros((2,)), **condition}
 
 
 NETWORKS = {

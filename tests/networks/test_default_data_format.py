@@ -10,10 +10,7 @@ from tests.models.small import FLOWS
 from tests.networks.cases import NETWORKS, randomize
 from tests.tensors import run
 
-PARTS = {
-    "image": flows.DiscreteFlow(2, beta_1=3.0),
-    "text": flows.DiscreteFlow(5, beta_1=1.0),
-}
+PARTS = {"image": flows.DiscreteFlow(2, beta_1=3.0), "text": flows.DiscreteFlow(5, beta_1=1.0)}
 SHAPES = {"image": (4, 4, 1), "text": (6,)}
 
 

@@ -207,13 +207,6 @@ REFUSED = {
         {"event_shape": {**EVENT_SHAPES, "image": (3, 2, 1)}},
         r"take 'theta' as a tensor of shape \(None, 3, 2, 1, 1\),.*\(None, 2, 3, 1, 1\)",
     ),
-    "event names": (functional, {"event_shape": {"size": ()}}, f"`event_shape` .* {PARTS}.*'size'"),
-    "event shape": (functional, {"event_shape": (2, 3)}, f"`event_shape` .* {PARTS}.*a tuple"),
-    "no event shape": (
-        functional,
-        {"event_shape": {**EVENT_SHAPES, "size": 1}},
-        r"`event_shape\['size'\]` must be a tuple.*=1",
-    ),
     "plain times": (
         lambda: IMAGE,
         {"flow": FLOWS["image"], "times": "variables"},
@@ -224,12 +217,6 @@ REFUSED = {
         {"flow": FLOWS["image"]},
         r"`network.input\['theta'\]` must not be a dict, because the flow is D",
     ),
-    "no flows": (functional, {"flow": {}}, "`flow` must be a .*{}"),
-    "number": (functional, {"flow": {"size": 1}}, r"`flow` must contain a .*flow\['size'\]=1"),
-    "list": (functional, {"flow": list(FLOWS.values())}, "`flow` must be a `keras_bfn.flows.Flow`"),
-    "name": (functional, {"flow": {1: FLOWS["size"]}}, "part names.*a part named 1"),
-    "empty": (functional, {"flow": {"": FLOWS["size"]}}, "part names.*a part named ''"),
-    "config": (functional, {"flow": {"config": FLOWS["size"]}}, "a part named 'config'"),
 }
 
 

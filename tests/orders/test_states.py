@@ -123,6 +123,17 @@ def test_the_part_that_is_named_is_given_and_the_rest_are_at_one_time():
 
 
 @pytest.mark.once
+def test_of_some_of_a_part_all_numbers_of_variables_are_given_equally_often():
+    state = draw(**{"some of image": 1.0})
+    is_image = np.repeat([False, True, False], [1, 6, 1])
+    assert not state.known[:, ~is_image].any()
+    counts = np.bincount(state.known.sum(axis=1), minlength=7)
+    assert stats.chisquare(counts).pvalue > MIN_P_VALUE
+    assert_array_equal(state.messages, ~state.known)
+    assert (state.t == state.t[:, :1]).all()
+
+
+@pytest.mark.once
 def test_here_and_there_and_on_either_side_of_a_place_variables_are_given():
     known = draw_letters(given=1.0).known
     patterns, counts = np.unique(known, axis=0, return_counts=True)
@@ -269,7 +280,10 @@ def test_states_by_default_depend_on_what_can_be_coded_directly():
 @pytest.mark.once
 @pytest.mark.parametrize("loss", [losses.ContinuousTimeLoss(), losses.DiscreteTimeLoss(3)])
 def test_a_training_step_costs_the_messages_and_what_is_coded_directly(loss):
-    model = make_model(times="variables")
+    made = make_model(times="variables")
+    states = {"own": 1, "given": 1, "random": 2}  # in all of which something costs
+    options = {"event_shape": EVENT_SHAPES, "seed": 0}
+    model = keras_bfn.AnyOrderNetwork(FLOWS, made.network, states=states, **options)
     model.compile("sgd", loss=loss)
     with injected_noise():
         outputs = model(tree_to_tensors(X), training=True)
@@ -280,10 +294,13 @@ def test_a_training_step_costs_the_messages_and_what_is_coded_directly(loss):
             state = outputs["states"]["transmission"]
             messages, coded = (to_numpy(part[name]) for part in (state.messages, state.coded))
             known = to_numpy(state.known[name]).astype(bool)
+            assert known.any()
+            assert messages.any()
             assert (messages[known] == 0).all()
             assert (coded[known] == 0).all()
             cost = to_numpy(loss(flow, X[name], prediction)) * messages
             if name == "label":
+                assert coded.any()
                 output = flow.output_distribution(prediction.params, prediction.s, prediction.t)
                 cost = cost - to_numpy(output.log_prob(X[name])) * coded
             nats += cost.reshape(NUM, -1).sum(axis=1)
@@ -460,11 +477,13 @@ def test_inpainting_is_generation_given_what_is_known(model):
 
 @pytest.mark.once
 def test_encoding_and_plain_generation_know_nothing_for_sure(model):
-    if IS_TORCH:
-        latents = model.encode(X, 2, seed=0, verbose=0)
-        again = model.generate(NUM, 2, "ode2", latents=latents, verbose=0)
-        for name, flow in FLOWS.items():
-            flow.check_data(again[name])
+    latents = model.encode(X, 2, seed=0, verbose=0)
+    options = {"sampler": "ode2", "return_details": True, "verbose": 0}
+    again = model.generate(NUM, 2, latents=latents, **options)
+    for name, flow in FLOWS.items():
+        flow.check_data(again.samples[name])
+        t = again.trajectory[name].t
+        assert_allclose(t.reshape(3, -1), np.tile([[0.0], [0.5], [1.0]], t[0].size), rtol=1e-6)
 
 
 @pytest.mark.once

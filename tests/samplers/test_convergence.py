@@ -51,13 +51,7 @@ def pairs(draws):
 # The steps after which 20,000 draws cannot be told from the data, and those after which they can.
 @pytest.mark.parametrize(
     ("name", "enough", "too_few"),
-    [
-        ("ancestral", 100, 10),
-        ("sde1", 60, 5),
-        ("sde2", 20, 3),
-        ("ode1", 150, 10),
-        ("ode2", 40, 5),
-    ],
+    [("ancestral", 100, 10), ("sde1", 60, 5), ("sde2", 20, 3), ("ode1", 150, 10), ("ode2", 40, 5)],
 )
 def test_samples_of_dependent_variables_converge_as_steps_grow(name, enough, too_few, seed):
     for draws in sample_pairs(SAMPLERS[name](), enough, seed):

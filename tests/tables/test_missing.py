@@ -70,6 +70,7 @@ def test_what_is_given_tells_which_cells_are_missing(trained):
     assert 0.4 < drawn["garden"][256:].isna().mean() < 0.75  # None is drawn: missing, or a value
 
 
+@pytest.mark.slow
 def test_a_missing_cell_tells_of_the_others(trained):
     """In a home without a garden, whatever is asked, and in whatever way."""
     none = {kind: SHARES[kind] * MISSING[kind] for kind in SHARES}
@@ -265,3 +266,19 @@ def test_nullable_is_a_bool(column):
         assert keras.saving.deserialize_keras_object(config) == made
         assert made.fit([1, 2]).nullable is made.fit([1, None]).nullable is nullable
     assert isinstance(made, keras_bfn.tables.Column)
+
+
+def test_columns_are_filled_in_one_by_one_given_that_later_ones_are_missing(monkeypatch):
+    cells = [0.5, None, 1.5, 2.5, 4.0]
+    df = pandas.DataFrame({"a": cells, "b": cells[::-1]})
+    model = Table.from_dataframe(df).make_model(width=8, num_blocks=1, seed=0)
+    present, generate = [], model.generate
+
+    def look(num, given, **options):
+        present.append(given["present"][0].tolist())
+        return generate(num, given=given, **options)
+
+    monkeypatch.setattr(model, "generate", look)
+    filled = model.impute(pandas.DataFrame({"a": [None], "b": [None]}), num_steps=1, batch_size=2)
+    assert filled.notna().all(axis=None)
+    assert present == [[1, 0], [1, 1]]

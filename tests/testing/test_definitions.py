@@ -15,10 +15,7 @@ FLOWS = {
         "must define `expected_embedding`: the default only supports integers",
     ),
     faults.BeginsAt1: ((3, 2.0), r"must have a `data_range` of \(0, K - 1\). It is \(1, 3\)"),
-    faults.DrawsByKeras: (
-        (3, 2.0),
-        r"sample\(seed\) must use `keras_bfn.distributions.normal`",
-    ),
+    faults.DrawsByKeras: ((3, 2.0), r"sample\(seed\) must use `keras_bfn.distributions.normal`"),
     faults.HasTwoLogits: ((3, 2.0), r"log_probs\(\) must have shape \(4, 3, 3\)"),
     faults.HasNoMean: (
         (3, 2.0),

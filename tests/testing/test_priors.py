@@ -7,9 +7,7 @@ from tests.testing import faults
 
 pytestmark = pytest.mark.once  # what is without fault is checked on each backend
 
-FLOWS = {
-    faults.WrongGain: ((8, 0.05), "input_mean must tend to the data as evidence grows"),
-}
+FLOWS = {faults.WrongGain: ((8, 0.05), "input_mean must tend to the data as evidence grows")}
 
 
 @pytest.mark.parametrize("fault", FLOWS, ids=lambda fault: fault.__name__)

@@ -49,6 +49,14 @@ def keep(rows, rng):
     return rows
 
 
+def by_expected(rows):
+    """Calls that are made alike: a dict from what is expected, of rows with it and what came."""
+    found = {}
+    for call, expected, *came in rows:
+        found.setdefault(expected, []).append((call, *came))
+    return found
+
+
 def total(probs):
     """A log likelihood that is none, but has its form."""
     from keras import ops
