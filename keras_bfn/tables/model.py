@@ -519,7 +519,8 @@ class SequencesModel(TableModel):
     ) -> Any:
         """Samples the rows that follow those of each entity.
 
-        Whether another row follows at all is the fraction of draws in which one does.
+        Whether another row follows at all is the fraction of draws in which one does. Numbers that
+        hardly change from row to row are forecast better by `keras_bfn.series`.
 
         Args:
             df: a frame with all rows of each entity so far.
