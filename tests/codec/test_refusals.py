@@ -81,34 +81,17 @@ def test_a_payload_of_random_words_is_refused_though_the_network_jumps(kind):
         assert_is_refused(codec, crafted(data, random_words(num_words, seed)))
 
 
+# Each entry just beside what it is, and far beyond it.
 ENTRIES = [
-    {"count": 1},
-    {"count": 11},
-    {"count": 2**48},
-    {"batches": None},
-    {"num_steps": 1},
-    {"num_steps": 6},
-    {"num_steps": 2**20},
-    {"batch_size": 1},
-    {"batch_size": 10},
-    {"batch_size": 2**16},
+    *({"count": value} for value in (1, 11, 2**48)),
+    *({"num_steps": value} for value in (6, 2**20)),
+    *({"batch_size": value} for value in (1, 2**16)),
+    *({"batches": value} for value in (None, [9, 1], [2**48], [1] * 100)),
     {"count": 2**48, "batch_size": 2**16},
-    {"batches": [10]},
-    {"batches": [9, 1]},
-    {"batches": [2**48]},
-    {"batches": [1] * 100},
-    {"count": 2**48, "batches": [2**48]},
-    {"resolution": 0.24},
-    {"resolution": 0.00101},
-    {"resolution": 0.999},
-    {"seed": 1},
-    {"seed": 2**48},
-    {"undrawn_words": 0},
-    {"undrawn_words": 1},
-    {"undrawn_words": 2**48},
-    {"model": ""},
-    {"outputs": ""},
-    {"condition": ""},
+    *({"resolution": value} for value in (0.24, 0.00101)),
+    *({"seed": value} for value in (1, 2**48)),
+    *({"undrawn_words": value} for value in (0, 1, 2**48)),
+    *({name: ""} for name in ("model", "outputs", "condition")),
     {"environment": {"backend": [], "keras": None}, "outputs": "00"},
 ]
 

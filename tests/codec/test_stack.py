@@ -261,5 +261,5 @@ def test_the_words_below_the_lowest_point_have_not_been_touched(pop, push):
 
 def test_without_constriction_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "constriction", None)
-    with pytest.raises(ImportError, match=r"pip install .*codec"):
+    with pytest.raises(ImportError, match=r"pip install .*\[io\]"):
         Stack(random_words(3))

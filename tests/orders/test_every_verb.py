@@ -126,9 +126,10 @@ def is_of(kind, state):
 @pytest.mark.parametrize("kind", everywhere(list(STATES), "own"))
 def test_every_kind_of_state_trains_and_is_validated(kind):
     model = make_model(states={kind: 1.0})
-    state = model(ops.convert_to_tensor(X), training=True)["states"]["transmission"]
-    assert is_of(kind, state).all()
-    assert kind != "given" or to_numpy(state.known).any()
+    if keras.backend.backend() == "torch":  # elsewhere each operation by itself is compiled
+        state = model(ops.convert_to_tensor(X), training=True)["states"]["transmission"]
+        assert is_of(kind, state).all()
+        assert kind != "given" or to_numpy(state.known).any()
     order = kind if kind in ("random", "left_to_right") else "together"
     model.compile(keras.optimizers.Adam(0.05), order=order)
     x = np.tile([[0, 1, 2, 0]], (24, 1))  # which is learnt soon

@@ -13,6 +13,7 @@ from keras import layers, ops
 import keras_bfn
 from keras_bfn import AnyOrderNetwork, BayesianFlowNetwork, _random, networks
 from keras_bfn.flows import ContinuousFlow, JointNormal
+from keras_bfn.guidance import ClassifierFreeGuidance
 from keras_bfn.models.exported import make_function
 from keras_bfn.samplers import AncestralSampler, SDE2Sampler
 from tests.backends import everywhere
@@ -256,6 +257,25 @@ def test_the_first_step_draws_the_state_itself_whenever_that_is():
         expected = ops.convert_to_numpy(expected.params)
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
     assert np.abs(params(0.5, drawn) - params(0.5, some)).max() > 0.01
+
+
+class Away(ClassifierFreeGuidance):
+    """A rule of one's own: minus the scale, whatever the condition says."""
+
+    def combine(self, params, without, scale):
+        return params - keras_bfn.flows.expand(scale, params)
+
+
+@pytest.mark.once
+def test_an_exported_step_combines_predictions_by_the_rule_that_is_asked_for():
+    model, params = of_keras(), {}
+    for name, guided in {"none": False, "default": True, "own": Away(2.0)}.items():
+        step, inputs = make_function(model, AncestralSampler(), None, guided)
+        given = {"t": ops.convert_to_tensor(0.5), "state": inputs["state"] + 0.7}
+        scale = {"guidance_scale": 2.0 * ops.ones(2)} if guided else {}
+        params[name] = ops.convert_to_numpy(step(inputs | given | scale)["params"])
+    np.testing.assert_allclose(params["own"], params["none"] - 2.0, rtol=1e-4, atol=1e-4)
+    assert np.abs(params["default"] - params["own"]).max() > 0.1
 
 
 @pytest.mark.once

@@ -80,6 +80,7 @@ def test_rows_are_drawn_given_some_columns(trained):
     assert agreement(drawn) > 0.8  # as of rows of which nothing is given
 
 
+@pytest.mark.once
 def test_missing_cells_are_filled_in_and_no_others(trained):
     test = make_frame(100, seed=1)
     shown = test.astype({"level": "Int64"})
@@ -98,6 +99,7 @@ def test_missing_cells_are_filled_in_and_no_others(trained):
     assert trained.impute(shown.drop(columns="x"), num_steps=3).notna().all(axis=None)
 
 
+@pytest.mark.once
 def test_expected_values_are_those_of_one_prediction(trained):
     test = make_frame(100, seed=1)
     shown = test.astype({"level": "Int64"})

@@ -232,6 +232,19 @@ def test_lists_are_read_exactly(values, library):
     assert frames.read_cells(series) == values
 
 
+def test_known_cells_stay_whatever_is_drawn_and_if_they_are_0_false_or_empty():
+    cells = {
+        "x": [0.0, 1.5, 2.5],
+        "n": [0, 300, 700],
+        "b": [False, True, True],
+        "s": ["", "a", "b"],
+    }
+    df = pandas.DataFrame({name: 20 * column for name, column in cells.items()})
+    table = Table.from_dataframe(df)
+    known = table.read(df)
+    assert table.decode_cells(table.encode(df[::-1]), known) == known
+
+
 @pytest.mark.once
 def test_many_numbers_share_factors_and_are_completed():
     rng = np.random.default_rng(0)
