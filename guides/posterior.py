@@ -135,10 +135,10 @@ figure.savefig("posterior.png", dpi=100)
 """
 ## Missing observations
 
-NaN marks a number that was not observed. It is sampled together with the parameters. If
-only the second number is known, the posterior is a band across the box (`missing.png`).
-A posterior given part of an observation is less exact than one given all of it: each
-pattern of missing numbers is learnt from few examples.
+NaN marks a number that was not observed. `sample` draws the parameters given the
+observed numbers, then the missing numbers given the parameters. If only the second
+number is known, the posterior is a band across the box (`missing.png`). In 30% of the
+training examples, a random part of the observation is known.
 """
 
 partly = model.sample(2000, given={"observation": [np.nan, 0.3]}, seed=0)

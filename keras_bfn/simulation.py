@@ -14,7 +14,7 @@ from keras_bfn.flows import Flow
 from keras_bfn.flows.scaling import FINEST, ROUNDING
 from keras_bfn.inputs.missing import is_missing
 from keras_bfn.models.programs import check_batch_size
-from keras_bfn.orders import AnyOrderNetwork
+from keras_bfn.orders import AnyOrderNetwork, Groups
 from keras_bfn.orders.states import KINDS, SOME_OF
 from keras_bfn.samplers import NUM_STEPS, Sampler
 
@@ -25,7 +25,7 @@ OF_EACH_SAMPLE = {"condition", "guidance", "latents", "lengths"}  # arguments of
 MARGIN = 0.5  # margin beyond the simulated range, as real observations may lie there
 STATES = {"together": 0.1, "given": 0.3}
 OBSERVED = 0.6  # fraction of the training examples: most users need the posterior
-PARTLY_OBSERVED = 0.2  # those among them with some of the observation
+PARTLY_OBSERVED = 0.3  # those among them with some of the observation
 BATCH_SIZE = 1024
 MOST_CLASSES = 1024
 
@@ -86,7 +86,8 @@ class SimulationModel(AnyOrderNetwork):
             num_samples: int, at least 1. The number of samples for each given example.
             given: a dict from names of parts to one example, of shape `event_shape`, or to a batch
                 of examples, `(num, *event_shape)`. NaN, or -1 in parts of classes and levels, marks
-                values that were not observed: they are sampled, too.
+                values that were not observed. They are sampled, too: those of the observed part
+                after all other parts.
             num_steps, sampler, **options: as in `generate`.
 
         Returns:
@@ -110,6 +111,8 @@ class SimulationModel(AnyOrderNetwork):
             x = x.reshape(-1, *self.event_shape[name])
             given[name] = np.repeat(x, num_samples, axis=0)
         options = {"batch_size": min(num, BATCH_SIZE), "verbose": 0, **options}
+        if all(options.get(name) is None for name in ("order", "guidance", "latents")):
+            options["order"] = self._order_given(given)
         samples = self.generate(num, num_steps, sampler, given=given, **options)
         if all(options.get(name) is None for name in OF_EACH_SAMPLE):
             self._draw_again(samples, given, num_steps, sampler, options)
@@ -118,6 +121,13 @@ class SimulationModel(AnyOrderNetwork):
         for name, x in samples.items():
             samples[name] = x.reshape(*shape, num_samples, *self.event_shape[name])
         return samples
+
+    def _order_given(self, given):
+        """Returns the order in which what is partly known comes last, as in training; or None."""
+        partly = [name for name, x in given.items() if is_missing(x).any()]
+        partly = {name for name in partly if self.states.get(SOME_OF + name)}
+        numbers = {name: int(name in partly) for name in self.flow}
+        return Groups(numbers, coded_directly=False) if partly else None
 
     def _to_floats(self, name, x):
         """Returns integers as floats, where a part consists of floats."""

@@ -113,6 +113,44 @@ def test_what_was_not_observed_is_drawn_too(trained):
     assert (is_high == drawn["kind"]).mean() > 0.8
 
 
+@pytest.mark.slow  # statistical
+@pytest.mark.once("jax")
+def test_the_posterior_given_a_part_of_the_observation_is_exact():
+    """Of a model and a number, four numbers are seen, or some of them; some are never simulated."""
+    rng = np.random.default_rng(0)
+    slopes, means = rng.normal(size=(2, 3, 4))
+
+    def simulate(num):
+        kind, number = rng.integers(0, 3, num), rng.normal(size=(num, 1))
+        seen = slopes[kind] * number + means[kind] + 0.5 * rng.normal(size=(num, 4))
+        return {"kind": kind.astype("int32"), "number": number, "observation": seen}
+
+    def posterior(seen):
+        which = np.isfinite(seen)
+        rest, slope = (seen - means)[:, which], slopes[:, which]
+        covs = slope[:, :, None] * slope[:, None] + 0.25 * np.eye(which.sum())
+        nats = [
+            stats.multivariate_normal(cov=cov).logpdf(x) for x, cov in zip(rest, covs, strict=True)
+        ]
+        return np.exp(nats) / np.exp(nats).sum()
+
+    simulations = simulate(10_000)
+    simulations["observation"][rng.uniform(size=(10_000, 4)) < 0.1] = np.nan
+    keras.utils.set_random_seed(0)
+    model = simulation.make_model(simulations, width=48, num_blocks=3, seed=0)
+    model.compile(recipes.adamw(num_steps=3000, peak_rate=2e-3))
+    model.fit(simulations, batch_size=200, epochs=60, verbose=0)
+    observed = simulate(40)["observation"]
+    for num_missing, most in ((0, 0.05), (1, 0.065), (2, 0.08), (3, 0.08)):
+        for row in observed:
+            row[rng.permutation(4)[:num_missing]] = np.nan
+        drawn = model.sample(400, {"observation": observed}, seed=1)["kind"]
+        found = np.stack([np.mean(drawn == kind, axis=1) for kind in range(3)], axis=1)
+        exact = np.array([posterior(row) for row in observed])
+        assert 0.5 * np.abs(found - exact).sum(axis=1).mean() < most
+        observed = simulate(40)["observation"]
+
+
 @pytest.mark.once("jax")
 def test_the_likelihood_and_the_joint_are_drawn(trained):
     seen = trained.sample(500, {"rate": 0.3, "kind": 1}, 20, seed=0)["seen"]

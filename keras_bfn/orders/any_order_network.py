@@ -50,10 +50,10 @@ class AnyOrderNetwork(BayesianFlowNetwork):
             `"left_to_right"`: all coded directly in one call, each position given those before it,
             for a network that takes `"causal"`. For a dict of flows, the name of a part that is not
             itself a kind: that part known, the others at the same time; with `"some of "` before
-            the name, a random fraction of the part. Known variables cost nothing. By default, half
-            of the examples are `"together"`, a quarter `"given"` and a quarter `"random"`; if some
-            data cannot be coded directly, half are `"given"`. If the network takes `"causal"`, half
-            of all examples are `"left_to_right"`.
+            the name, a random fraction of the part known, and the rest of it not sent. Known
+            variables cost nothing. By default, half of the examples are `"together"`, a quarter
+            `"given"` and a quarter `"random"`; if some data cannot be coded directly, half are
+            `"given"`. If the network takes `"causal"`, half of all examples are `"left_to_right"`.
         **kwargs: as in `keras_bfn.BayesianFlowNetwork`.
 
     Raises:

@@ -85,7 +85,8 @@ def draw_state(shares, flow, event_shape, loss, place, observed, seed):
     - `"random"`: a random fraction known, the others unknown and coded directly;
     - `"left_to_right"`: all coded directly, each position given those before it;
     - the name of a part: that part known, the others at the same time;
-    - `"some of "` and the name of a part: a random fraction of that part known.
+    - `"some of "` and the name of a part: a random fraction of that part known, its other variables
+      unknown and not sent, those of other parts at the same time.
 
     Returns:
         A `State`. In each kind, its mean cost is that of sending the variables that are not given.
@@ -104,7 +105,7 @@ def draw_state(shares, flow, event_shape, loss, place, observed, seed):
         # Evenly spread over the examples of this kind.
         u = ops.clip((place - start) / share, 0.0, 1.0 - 2.0**-24)[:, None]
         start += share
-        t, known, coded = loss.times(u) + zeros, nothing, zeros
+        t, known, coded, unsent = loss.times(u) + zeros, nothing, zeros, nothing
         if kind == "own":
             t = loss.times(ops.mod(noise + u, 1.0))
         elif kind == "given":
@@ -116,12 +117,15 @@ def draw_state(shares, flow, event_shape, loss, place, observed, seed):
             known, coded, causal = observed, ops.cast(observed, "float32"), is_kind[:, 0]
         elif kind not in KINDS:
             part = kind if kind in event_shape else kind.removeprefix(SOME_OF)
-            is_of_part = _part_of_each(event_shape) == list(event_shape).index(part)
-            share_known = 1.0 if part == kind else uniform((batch_size, 1), seed)
-            known = ops.logical_and(noise < share_known, is_of_part)
+            place_of_part = list(event_shape).index(part)
+            is_of_part = ops.logical_or(nothing, _part_of_each(event_shape) == place_of_part)
+            known = is_of_part
+            if part != kind:
+                known, unsent = is_of_part & (noise < uniform((batch_size, 1), seed)), is_of_part
+                t = ops.where(is_of_part, 0.0, t)
         known = known & observed
         by_messages = kind not in ("random", "left_to_right")
-        messages = zeros if not by_messages else ops.cast(~known, "float32")
+        messages = zeros if not by_messages else ops.cast(~(known | unsent), "float32")
         these = t, known, messages, coded
         found = [ops.where(is_kind, a, b) for a, b in zip(these, found, strict=True)]
     return State(*(cut(values, event_shape) for values in found), causal)

@@ -129,8 +129,11 @@ def test_of_some_of_a_part_all_numbers_of_variables_are_given_equally_often():
     assert not state.known[:, ~is_image].any()
     counts = np.bincount(state.known.sum(axis=1), minlength=7)
     assert stats.chisquare(counts).pvalue > MIN_P_VALUE
-    assert_array_equal(state.messages, ~state.known)
-    assert (state.t == state.t[:, :1]).all()
+    # The others of the part are not sent, as those that are missing; other parts are.
+    assert_array_equal(state.messages, np.tile(~is_image, (NUM_STATES, 1)))
+    assert (state.t[:, is_image] == 0).all()
+    assert (state.t[:, ~is_image] == state.t[:, :1]).all()
+    assert_uniform(state.t[:, 0])
 
 
 @pytest.mark.once
