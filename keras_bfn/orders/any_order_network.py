@@ -14,6 +14,7 @@ from keras_bfn._parts import map_parts, of_any_part, unzip_parts
 from keras_bfn._typing import ArrayLike, Data, Nest, Parts, Scale, Tensor, Verbose
 from keras_bfn._validation import check_bool, check_int, refusal
 from keras_bfn.flows.flow import Flow, expand
+from keras_bfn.flows.joint_normal import JointNormal
 from keras_bfn.guidance import inpainting
 from keras_bfn.models import generation, scoring
 from keras_bfn.models.bayesian_flow_network import BayesianFlowNetwork
@@ -480,7 +481,7 @@ def hear_each(flow, s, t, observed=None, known=None, causal=None):
         The tuple of a time for each variable, 1 if it is known, and 0 if it is not observed; of the
         evidence; and of the parameters theta of the input distribution. For unobserved variables,
         evidence and theta are those before the first message; for known ones, the evidence is the
-        noiseless one at t = 1.
+        noiseless one at t = 1, or, by a joint prior, the one at t = 1 that gives all others theta.
     """
     s = ops.convert_to_tensor(s, dtype="float32")
     t = ops.convert_to_tensor(t, dtype="float32")
@@ -498,14 +499,25 @@ def hear_each(flow, s, t, observed=None, known=None, causal=None):
         s, theta = heard
     if known is not None:
         # Their time is 1, and output distributions depend on both evidence and time.
-        share = flow.schedule.beta(1.0) / flow.known_accuracy()
-        s = ops.where(known[..., None], share * s, s)
+        last, prior = flow.schedule.beta(1.0), getattr(flow, "prior", None)
+        if isinstance(prior, JointNormal):
+            own = _evidence_for(theta, last, prior)
+        else:
+            own = last / flow.known_accuracy() * s
+        s = ops.where(known[..., None], own, s)
     t = ops.broadcast_to(expand(t, s[..., 0]), ops.shape(s)[:-1])
     t = t if known is None else ops.where(known, 1.0, t)
     if observed is not None:
         # A joint prior has filled in evidence of the accuracy `beta`, not that at t = 0.
         t, s = ops.where(observed, t, 0.0), ops.where(observed[..., None], s, 0.0)
     return t, s, theta
+
+
+def _evidence_for(mean, beta, prior):
+    """Returns the evidence of accuracy `beta` given which a joint prior's mean is `mean`."""
+    precision = np.linalg.inv(prior.covariance.astype("float64")).astype("float32")
+    away = ops.squeeze(mean, -1) - ops.convert_to_tensor(prior.mean)
+    return beta * mean + ops.expand_dims(ops.matmul(away, precision), -1)
 
 
 def forget(flow, s, t, observed, known, drawn):

@@ -5,7 +5,7 @@ import pytest
 
 import keras_bfn
 from keras_bfn import Prediction
-from keras_bfn.flows import DiscreteFlow
+from keras_bfn.flows import ContinuousFlow, DiscreteFlow, FactorNormal, JointNormal
 from keras_bfn.losses import ContinuousTimeLoss
 from keras_bfn.networks import MLP
 from keras_bfn.orders import states
@@ -33,6 +33,23 @@ def test_what_is_known_is_certain_and_is_heard_as_at_the_end():
     np.testing.assert_allclose(s[KNOWN], 3 * 2.0 * np.eye(3)[x[KNOWN]], rtol=1e-5)
     expected = np.where(KNOWN, 1.0, np.where(MASK, T[:, None], 0.0))
     np.testing.assert_allclose(t, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [JointNormal, FactorNormal])
+def test_by_a_joint_prior_output_distributions_follow_from_what_is_known(kind):
+    """Numbers that vary less, given others, than messages tell: they are not told by noisy ones."""
+    loadings = RNG.standard_normal((4, 1)).astype("float32")
+    parts = np.zeros(4, "float32"), loadings, np.full(4, 1e-4, "float32")
+    prior = FactorNormal(*parts)
+    prior = prior if kind is FactorNormal else JointNormal(prior.mean, prior.covariance)
+    flow = ContinuousFlow(sigma_1=0.2, prediction="residual", prior=prior)
+    x = np.where(KNOWN, 0.5, np.nan).astype("float32")
+    s = np.where(KNOWN, to_numpy(flow.known_evidence(to_tensor(x)))[..., 0], 0.0)
+    t, s, theta = hear_each(flow, s[..., None], 0.0 * T, None, to_tensor(KNOWN) > 0)
+    output = flow.output_distribution(to_tensor(np.zeros((2, 4, 1), "float32")), s, t)
+    expected = np.clip(prior.complete(x), -1.0, 1.0)
+    np.testing.assert_allclose(to_numpy(output.mean()), expected, atol=2e-4)
+    np.testing.assert_allclose(to_numpy(theta)[..., 0], prior.complete(x), atol=2e-4)
 
 
 def test_what_is_coded_directly_costs_its_log_probability_and_what_is_not_sent_nothing():
