@@ -28,7 +28,7 @@ import pathlib
 from arguments import positive
 
 # Minutes that a command takes on one CPU core, on JAX.
-MINUTES = {"patches": 1.5, "unet": 4, "mlp": 1.5}
+MINUTES = {"patches": 2, "unet": 5, "mlp": 3}
 
 
 def parse_arguments():
@@ -64,7 +64,7 @@ def default_network(data_type):
 if __name__ == "__main__":  # before the imports, which take seconds
     ARGS = parse_arguments()
     print(
-        "Trains on 1,500 digits, scores 297 others, and draws more: about "
+        "Trains on 1,500 digits, scores 297 others, and generates more: about "
         f"{MINUTES[ARGS.network]} minutes on one CPU core, by default.",
         flush=True,
     )
@@ -162,19 +162,20 @@ def train(data_type, network=None, epochs=None, conditional=False, seed=0):
     network = network or default_network(data_type)
     epochs = epochs or EPOCHS[network]
     keras.utils.set_random_seed(seed)
-    num_steps = epochs * (NUM_TRAIN // BATCH_SIZE)
-    model = build_model(network, flow, num_steps, conditional, seed)
     levels, labels = load_levels()
     num_held_out = len(levels) - NUM_TRAIN
     held_out, held_out_labels = (
         part[:num_held_out] for part in load_held_out(data_type)
     )
     train_labels = labels[:NUM_TRAIN] if conditional else None
+    batches = datasets.Batches(
+        levels[:NUM_TRAIN], transform, BATCH_SIZE, train_labels, seed=seed
+    )
     with Progress("Training") as progress:
+        num_steps = epochs * batches.num_batches
+        model = build_model(network, flow, num_steps, conditional, seed)
         model.fit(
-            datasets.Batches(
-                levels[:NUM_TRAIN], transform, BATCH_SIZE, train_labels, seed=seed
-            ),
+            batches,
             epochs=epochs,
             validation_data=((held_out, held_out_labels),) if conditional else held_out,
             validation_freq=max(epochs // 20, 1),
