@@ -15,7 +15,7 @@ from arguments import make_experiment_parser, parse_experiment
 DURATIONS = {
     "paper": "This takes days, and is meant for GPUs.",
     "small": "This takes hours on a CPU core: lines of progress tell the remaining time.",
-    "tiny": "About a minute on one CPU core.",
+    "tiny": "A few minutes on one CPU core.",
 }
 
 

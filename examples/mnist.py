@@ -17,7 +17,7 @@ from arguments import make_experiment_parser, parse_experiment
 DURATIONS = {
     "paper": "This takes days, and is meant for GPUs.",
     "small": "About 90 minutes on one CPU core (--network mlp: 50).",
-    "tiny": "About a minute on one CPU core.",
+    "tiny": "A few minutes on one CPU core.",
 }
 
 

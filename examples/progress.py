@@ -73,6 +73,13 @@ class Progress(keras.callbacks.Callback):
             used, seconds = self.budget.used, self.budget.seconds
             self.state = f", step {step + 1}, {used:.0f} of {seconds:.0f} s of training"
 
+    def on_test_begin(self, logs=None):
+        self.state_in_training = self.state
+        self.state += ", validating"
+
+    def on_test_end(self, logs=None):
+        self.state = self.state_in_training
+
     def on_epoch_end(self, epoch, logs=None):
         self.metrics |= {name: logs[name] for name in SHOWN if name in logs}
 

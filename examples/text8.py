@@ -25,7 +25,7 @@ from arguments import make_experiment_parser, parse_experiment
 DURATIONS = {
     "paper": "This takes days, and is meant for GPUs.",
     "small": "About 45 minutes on one CPU core.",
-    "tiny": "About a minute on one CPU core.",
+    "tiny": "A few minutes on one CPU core.",
 }
 
 
