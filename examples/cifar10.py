@@ -10,6 +10,29 @@ from scikit-learn, which are not CIFAR-10. `experiment.py` lists the files that 
 writes. To resume an interrupted run, repeat its command.
 """
 
+from arguments import make_experiment_parser, parse_experiment
+
+DURATIONS = {
+    "paper": "This takes days, and is meant for GPUs.",
+    "small": "This takes hours on a CPU core: lines of progress tell the remaining time.",
+    "tiny": "A few minutes on one CPU core.",
+}
+
+
+def parse_arguments():
+    parser = make_experiment_parser(
+        __doc__, "TensorFlow Datasets directory, or 'embedded'"
+    )
+    parser.add_argument(
+        "--data-type", choices=("continuous", "discretized"), default="discretized"
+    )
+    parser.add_argument("--num-bins", type=int, choices=(16, 256), default=256)
+    return parse_experiment(parser, "cifar10", DURATIONS)
+
+
+if __name__ == "__main__":  # before the imports, which take seconds
+    ARGS = parse_arguments()
+
 import math
 
 import experiment
@@ -47,15 +70,8 @@ def build_model(args, steps):
     return model
 
 
-def main():
-    parser = experiment.make_parser(
-        __doc__, "TensorFlow Datasets directory, or 'embedded'"
-    )
-    parser.add_argument(
-        "--data-type", choices=("continuous", "discretized"), default="discretized"
-    )
-    parser.add_argument("--num-bins", type=int, choices=(16, 256), default=256)
-    args = experiment.parse_arguments(parser, "cifar10")
+def main(args):
+    experiment.begin(args)
     batch_size, epochs, limit = SIZES[args.preset]
     options = {
         "form": "numbers" if args.data_type == "continuous" else "bins",
@@ -91,4 +107,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(ARGS)

@@ -1,6 +1,6 @@
 """Compresses images with a Bayesian flow network, and compares it with common compressors.
 
-    KERAS_BACKEND=jax python examples/compress.py    # trains on digits for a minute
+    KERAS_BACKEND=jax python examples/compress.py
     KERAS_BACKEND=jax python examples/compress.py --data-type discretized
     KERAS_BACKEND=jax python examples/compress.py --data mnist --model bfn_mnist
 
@@ -17,19 +17,62 @@ installed.
 """
 
 import argparse
+import pathlib
+
+from arguments import positive
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", choices=("digits", "mnist"), default="digits")
+    parser.add_argument("--data-dir", help="TensorFlow Datasets directory")
+    parser.add_argument(
+        "--model", help="preset or .keras file; default: train on digits"
+    )
+    parser.add_argument(
+        "--data-type",
+        choices=("binary", "discrete", "discretized"),
+        default="binary",
+        help="of a model to train: black and white; 17 grey levels as classes, or as bins",
+    )
+    parser.add_argument("--epochs", type=positive, help="epochs of training on digits")
+    parser.add_argument(
+        "--num-steps", type=positive, nargs="+", default=[5, 10, 25, 50, 100]
+    )
+    parser.add_argument("--num-images", type=positive, help="maximum number of images")
+    parser.add_argument(
+        "--batch-size", type=positive, help="lanes: see keras_bfn.codec"
+    )
+    parser.add_argument(
+        "--repeats", type=positive, default=10, help="estimates of the loss"
+    )
+    parser.add_argument(
+        "--output", type=pathlib.Path, default=pathlib.Path("compressed")
+    )
+    return parser.parse_args()
+
+
+if __name__ == "__main__":  # before the imports, which take seconds
+    ARGS = parse_arguments()
+    what = f"the model {ARGS.model}" if ARGS.model else "a model that is trained first"
+    print(
+        f"Compresses images of {ARGS.data} by {what}: several minutes on one CPU core.",
+        flush=True,
+    )
+
 import bz2
 import gzip
 import importlib.util
 import io
 import lzma
 import math
-import pathlib
 
 import digits
 import keras
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
+from progress import Progress
 
 import keras_bfn
 
@@ -114,7 +157,7 @@ def compress_by_steps(model, x, args):
     """Returns, for each number of steps, the codec's report and the bits that the loss states."""
     results = {}
     print(
-        f"\n{'messages':<10}{'bits/image':>12}{'loss':>10}{'initial':>9}{'file':>10}{'':>6}"
+        f"{'messages':<10}{'bits/image':>12}{'loss':>10}{'initial':>9}{'file':>10}{'':>6}"
     )
     for num_steps in args.num_steps:
         codec = keras_bfn.codec.Codec(model, num_steps, args.batch_size)
@@ -179,38 +222,7 @@ def plot(results, continuous, other_name, other_bits, path):
     figure.savefig(path)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", choices=("digits", "mnist"), default="digits")
-    parser.add_argument("--data-dir", help="TensorFlow Datasets directory")
-    parser.add_argument(
-        "--model", help="preset or .keras file; default: train on digits"
-    )
-    parser.add_argument(
-        "--data-type",
-        choices=("binary", "discrete", "discretized"),
-        default="binary",
-        help="of a model to train: black and white; 17 grey levels as classes, or as bins",
-    )
-    parser.add_argument(
-        "--epochs", type=digits.positive, help="epochs of training on digits"
-    )
-    parser.add_argument(
-        "--num-steps", type=digits.positive, nargs="+", default=[5, 10, 25, 50, 100]
-    )
-    parser.add_argument(
-        "--num-images", type=digits.positive, help="maximum number of images"
-    )
-    parser.add_argument(
-        "--batch-size", type=digits.positive, help="lanes: see keras_bfn.codec"
-    )
-    parser.add_argument(
-        "--repeats", type=digits.positive, default=10, help="estimates of the loss"
-    )
-    parser.add_argument(
-        "--output", type=pathlib.Path, default=pathlib.Path("compressed")
-    )
-    args = parser.parse_args()
+def main(args):
     args.output.mkdir(parents=True, exist_ok=True)
     if args.model:
         is_file = args.model.endswith(".keras")
@@ -221,30 +233,38 @@ def main():
         )
         model = load(args.model)
     elif args.data == "mnist":
-        parser.error("--data mnist requires --model")
+        raise SystemExit("--data mnist requires --model")
     else:
-        model = digits.train(args.data_type, args.epochs)
+        model = digits.train(
+            args.data_type,
+            # Few messages need the standard deviations, which the U-Net learns better.
+            network="mlp" if args.data_type == "binary" else "unet",
+            epochs=args.epochs,
+        )
         model.save(args.output / "model.keras")
     levels = getattr(model.flow, "num_values", None)
     if args.data == "digits" and levels not in (2, digits.NUM_LEVELS):
-        parser.error(f"--model: must be a model of digits, not of {model.flow}")
+        raise SystemExit(f"--model: must be a model of digits, not of {model.flow}")
     x = load_images(args, model.flow)
     print(
         f"\n{len(x)} images of {args.data} on {keras.backend.backend()}: {model.flow}"
     )
 
-    results = compress_by_steps(model, x, args)
+    with Progress("\nCompressing, decompressing and scoring"):
+        results = compress_by_steps(model, x, args)
     num_steps = min(results, key=lambda n: results[n]["total_bits"])
-    others = other_compressors(x, model.flow.data_range[1] + 1)
+    with Progress("\nCompressing by other compressors"):
+        others = other_compressors(x, model.flow.data_range[1] + 1)
     print_table(len(x), num_steps, results[num_steps], others)
     other = min((name for name in others if others[name]), key=others.get)
     factor = 8 * others[other] / results[num_steps]["total_bits"]
     print(f"The file is {factor:.2f} times smaller than with {other}, the best other.")
-    continuous = loss_in_bits(model, x, None, args.repeats)
+    with Progress("Scoring in continuous time"):
+        continuous = loss_in_bits(model, x, None, args.repeats)
     path = args.output / "rate.png"
     plot(results, continuous, other, 8 * others[other] / len(x), path)
     print(f"Wrote {path}")
 
 
 if __name__ == "__main__":
-    main()
+    main(ARGS)

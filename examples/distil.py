@@ -16,9 +16,52 @@ in one, two and four calls and of the teacher in `--teacher-calls`; for texts
 import argparse
 import pathlib
 
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", help="the teacher: a preset, or a .keras file")
+    parser.add_argument("--guidance", type=float, nargs=2, metavar=("LOW", "HIGH"))
+    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument(
+        "--paths", type=int, default=512, help="paths of the teacher, per epoch"
+    )
+    parser.add_argument("--path-steps", type=int, default=24, help="steps of a path")
+    parser.add_argument("--jumps", type=int, default=16, help="jumps from each path")
+    parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument(
+        "--start", type=float, default=0.02, help="time of the first prediction"
+    )
+    parser.add_argument(
+        "--rate", type=float, default=1e-3, help="the highest learning rate"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--teacher-calls", type=int, default=10)
+    parser.add_argument(
+        "--save-preset", type=pathlib.Path, help="preset folder to write"
+    )
+    parser.add_argument(
+        "--output", type=pathlib.Path, default=pathlib.Path("distilled")
+    )
+    args = parser.parse_args()
+    if args.teacher_calls < 2:
+        parser.error(
+            f"--teacher-calls: must be at least 2, received {args.teacher_calls}"
+        )
+    return args
+
+
+if __name__ == "__main__":  # before the imports, which take seconds
+    ARGS = parse_arguments()
+    print(
+        f"Distils {ARGS.model} into a student: several minutes on one CPU core for models "
+        "of digits.",
+        flush=True,
+    )
+
 import keras
 import numpy as np
 from matplotlib.figure import Figure
+from progress import Progress
 
 import keras_bfn
 from keras_bfn.distillation import Distiller, JumpSampler, Trajectories, make_student
@@ -32,10 +75,10 @@ def load(name):
     return keras_bfn.BayesianFlowNetwork.from_preset(name)
 
 
-def number_of_classes(model, parser):
+def number_of_classes(model):
     classes = getattr(model.network, "conditions", None)
     if classes is not None and not isinstance(classes, int):
-        parser.error(
+        raise SystemExit(
             "the teacher must be unconditional, or have a class as its condition"
         )
     return classes
@@ -58,7 +101,8 @@ def train(teacher, classes, args):
     distiller = Distiller(student)
     num_steps = args.epochs * jumps.num_batches
     distiller.compile(keras_bfn.recipes.adamw(num_steps, args.rate))
-    distiller.fit(jumps, epochs=args.epochs, verbose=2)
+    with Progress("Training") as progress:
+        distiller.fit(jumps, epochs=args.epochs, callbacks=[progress], verbose=0)
     return student
 
 
@@ -115,46 +159,18 @@ def write_samples(samples, is_text, columns, folder):
     return path
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", help="the teacher: a preset, or a .keras file")
-    parser.add_argument("--guidance", type=float, nargs=2, metavar=("LOW", "HIGH"))
-    parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument(
-        "--paths", type=int, default=512, help="paths of the teacher, per epoch"
-    )
-    parser.add_argument("--path-steps", type=int, default=24, help="steps of a path")
-    parser.add_argument("--jumps", type=int, default=16, help="jumps from each path")
-    parser.add_argument("--batch-size", type=int, default=128)
-    parser.add_argument(
-        "--start", type=float, default=0.02, help="time of the first prediction"
-    )
-    parser.add_argument(
-        "--rate", type=float, default=1e-3, help="the highest learning rate"
-    )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--teacher-calls", type=int, default=10)
-    parser.add_argument(
-        "--save-preset", type=pathlib.Path, help="preset folder to write"
-    )
-    parser.add_argument(
-        "--output", type=pathlib.Path, default=pathlib.Path("distilled")
-    )
-    args = parser.parse_args()
-    if args.teacher_calls < 2:
-        parser.error(
-            f"--teacher-calls: must be at least 2, received {args.teacher_calls}"
-        )
+def main(args):
     args.output.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(args.seed)
 
     teacher = load(args.model)
-    classes = number_of_classes(teacher, parser)
+    classes = number_of_classes(teacher)
     student = train(teacher, classes, args)
     student.save(args.output / "student.keras")
     if args.save_preset:
         student.save_to_preset(args.save_preset)
-    samples = draw_samples(teacher, student, classes, args)
+    with Progress("Generating samples"):
+        samples = draw_samples(teacher, student, classes, args)
     path = write_samples(
         samples, teacher.tokenizer is not None, classes or 10, args.output
     )
@@ -162,4 +178,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(ARGS)

@@ -1,17 +1,15 @@
-"""What the paper's three experiments share: arguments, the output directory, and the report.
+"""What the paper's three experiments share: the training, the output directory, and the report.
 
 A run's output directory holds config.json, metrics.csv, checkpoints to resume from,
 samples from every few epochs, model.keras, results.json, and the plots loss.png and
 loss_by_time.png. To resume an interrupted run, repeat its command.
 """
 
-import argparse
 import contextlib
 import dataclasses
 import json
 import math
 import os
-import pathlib
 import sys
 import time
 from collections.abc import Callable
@@ -19,6 +17,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 from matplotlib.figure import Figure
+from progress import Progress
 
 import keras_bfn
 
@@ -52,47 +51,12 @@ class Experiment:
     judge: Callable | None = None
 
 
-def positive(text):
-    if int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, received {text}")
-    return int(text)
-
-
-def make_parser(doc, data_help):
-    parser = argparse.ArgumentParser(
-        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--preset", choices=("paper", "small", "tiny"), default="paper")
-    parser.add_argument("--data", help=data_help)
-    parser.add_argument("--epochs", type=positive, help="default: set by the preset")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--mixed-precision", action="store_true", help="run networks in bfloat16"
-    )
-    parser.add_argument(
-        "--distribute", action="store_true", help="divide batches among devices"
-    )
-    parser.add_argument(
-        "--test-examples", type=positive, help="maximum number to score"
-    )
-    parser.add_argument(
-        "--repeats", type=positive, default=10, help="evaluations per example"
-    )
-    parser.add_argument("--output", type=pathlib.Path, help="default: runs/NAME-PRESET")
-    parser.add_argument(
-        "--save-preset", type=pathlib.Path, help="preset folder to write"
-    )
-    return parser
-
-
-def parse_arguments(parser, name):
-    args = parser.parse_args()
+def begin(args):
+    """Sets the dtype policy and the seed, before the data and the model are made."""
     args.process = 0  # process 0 reports
-    args.output = args.output or pathlib.Path("runs") / f"{name}-{args.preset}"
     if args.mixed_precision:
         keras.config.set_dtype_policy("mixed_bfloat16")
     keras.utils.set_random_seed(args.seed)
-    return args
 
 
 def distribution(args, data):
@@ -194,13 +158,15 @@ def run(args, experiment, epochs):
 
     # After `fit`, the model has the averaged weights.
     start = time.process_time()
-    model.fit(
-        data.train,
-        validation_data=data.validation,
-        epochs=epochs,
-        callbacks=[experiment.samples(args.output / "samples", epochs), resume],
-        verbose=1 if sys.stdout.isatty() else 2,  # a progress bar, or a line per epoch
-    )
+    samples = experiment.samples(args.output / "samples", epochs)
+    with Progress("Training") as progress:
+        model.fit(
+            data.train,
+            validation_data=data.validation,
+            epochs=epochs,
+            callbacks=[samples, resume, progress],
+            verbose=0,
+        )
     print(f"Trained for {time.process_time() - start:.0f} seconds of processor time")
     model.save(args.output / "model.keras")
 
@@ -212,13 +178,16 @@ def run(args, experiment, epochs):
         x = x, np.full_like(labels, model.null_condition)
     _plot_loss(resume.history, args.output / "loss.png")
     first = keras.tree.map_structure(lambda part: part[:1000], x)
-    profile = model.loss_by_time(
-        first, batch_size=data.train.batch_size, seed=0, verbose=0
-    )
+    with Progress("Scoring by time"):
+        profile = model.loss_by_time(
+            first, batch_size=data.train.batch_size, seed=0, verbose=0
+        )
     _plot_loss_by_time(profile, experiment, args.output / "loss_by_time.png")
-    _report(args, experiment, x, labels)
+    with Progress("Scoring test examples"):
+        _report(args, experiment, x, labels)
     if experiment.judge is not None:
-        experiment.judge(model, data)
+        with Progress("Generating samples"):
+            experiment.judge(model, data)
 
 
 def _examples(batches, limit):

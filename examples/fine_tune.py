@@ -11,11 +11,34 @@ training and after each of `--marks` epochs.
 """
 
 import argparse
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("kind", choices=("image", "text"))
+    parser.add_argument("--data", help="text file, folder of images, or 'fashion'")
+    parser.add_argument("--preset", help="default: bfn_mnist or bfn_text")
+    parser.add_argument(
+        "--steps", type=int, default=20, help="training steps between evaluations"
+    )
+    parser.add_argument("--marks", type=int, default=6)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":  # before the imports, which take seconds
+    ARGS = parse_arguments()
+    print(
+        f"Fine-tunes a preset on {ARGS.kind}s, and trains its network from scratch: several "
+        "minutes on one CPU core.",
+        flush=True,
+    )
+
 import math
 import pathlib
 
 import keras
 import numpy as np
+from progress import Progress
 
 from keras_bfn import BayesianFlowNetwork, datasets
 
@@ -25,11 +48,18 @@ def fine_tune(preset, data, steps, marks, load_weights=True):
     keras.utils.set_random_seed(0)
     model = BayesianFlowNetwork.from_preset(preset, load_weights=load_weights)
     model.compile(keras.optimizers.AdamW(3e-4, clipnorm=1.0))
-    before = model.evaluate(data.validation, return_dict=True, verbose=0)
+    with Progress("Scoring before training"):
+        before = model.evaluate(data.validation, return_dict=True, verbose=0)
     data.train.steps_per_epoch, data.train.epoch = steps, 0
-    history = model.fit(
-        data.train, epochs=marks, validation_data=data.validation, verbose=0
-    )
+    task = "Fine-tuning" if load_weights else "Training from scratch"
+    with Progress(task) as progress:
+        history = model.fit(
+            data.train,
+            epochs=marks,
+            validation_data=data.validation,
+            callbacks=[progress],
+            verbose=0,
+        )
     return [before["nats_per_example"], *history.history["val_nats_per_example"]]
 
 
@@ -90,33 +120,25 @@ def make_letters(folder):
     return folder
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("kind", choices=("image", "text"))
-    parser.add_argument("--data", help="text file, folder of images, or 'fashion'")
-    parser.add_argument("--preset", help="default: bfn_mnist or bfn_text")
-    parser.add_argument(
-        "--steps", type=int, default=20, help="training steps between evaluations"
-    )
-    parser.add_argument("--marks", type=int, default=6)
-    args = parser.parse_args()
+def main(args):
     preset = args.preset or {"image": "bfn_mnist", "text": "bfn_text"}[args.kind]
     data = load_data(args.kind, args.data)
 
     unit, scale = "nats per image", 1.0
     if args.kind == "text":
         unit, scale = "bits per character", 1 / (256 * math.log(2))
-    print(f"{unit} on {keras.backend.backend()}, by training steps:")
+    costs = {
+        name: fine_tune(preset, data, args.steps, args.marks, load_weights)
+        for name, load_weights in (("fine-tuned", True), ("from scratch", False))
+    }
+    print(f"\n{unit} on {keras.backend.backend()}, by training steps:")
     print(
         f"{'':<16}"
         + "".join(f"{args.steps * mark:>8}" for mark in range(args.marks + 1))
     )
-    for name, load_weights in (("fine-tuned", True), ("from scratch", False)):
-        costs = fine_tune(preset, data, args.steps, args.marks, load_weights)
-        print(
-            f"{name:<16}" + "".join(f"{cost:>8.2f}" for cost in scale * np.array(costs))
-        )
+    for name, row in costs.items():
+        print(f"{name:<16}" + "".join(f"{scale * cost:>8.2f}" for cost in row))
 
 
 if __name__ == "__main__":
-    main()
+    main(ARGS)

@@ -20,8 +20,41 @@ given a label.
 """
 
 import argparse
-import math
 import pathlib
+
+from arguments import positive
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--epochs", type=positive, default=150)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--samples", type=positive, default=1000, help="pairs to generate; min. 40"
+    )
+    parser.add_argument("--sampler-steps", type=positive, default=50)
+    parser.add_argument(
+        "--guidance", type=float, default=5.0, help="guidance scale for given labels"
+    )
+    parser.add_argument(
+        "--draws", type=positive, default=9, help="labels per held-out picture"
+    )
+    parser.add_argument(
+        "--repeats", type=positive, default=20, help="evaluations of each image"
+    )
+    parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("pairs"))
+    return parser.parse_args()
+
+
+if __name__ == "__main__":  # before the imports, which take seconds
+    ARGS = parse_arguments()
+    print(
+        "Trains on digits with their labels, and then on digits alone: "
+        "several minutes on one CPU core.",
+        flush=True,
+    )
+
+import math
 import time
 
 import keras
@@ -31,11 +64,10 @@ from digits import (
     NUM_CLASSES,
     NUM_LEVELS,
     NUM_TRAIN,
-    OneLinePerEpochs,
     load_levels,
-    positive,
 )
 from matplotlib.figure import Figure
+from progress import Progress
 from sklearn.svm import SVC
 
 import keras_bfn
@@ -99,8 +131,8 @@ def train(data, epochs, seed):
         BATCH_SIZE,
         seed=seed,
     )
-    every = max(epochs // 5, 1)
-    model.fit(batches, epochs=epochs, callbacks=[OneLinePerEpochs(every)], verbose=0)
+    with Progress(f"Training on {' and '.join(data)}") as progress:
+        model.fit(batches, epochs=epochs, callbacks=[progress], verbose=0)
     return model
 
 
@@ -145,25 +177,7 @@ def plot_pairs(path, rows):
     figure.savefig(path, dpi=120)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=positive, default=150)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--samples", type=positive, default=1000, help="pairs to generate; min. 40"
-    )
-    parser.add_argument("--sampler-steps", type=positive, default=50)
-    parser.add_argument(
-        "--guidance", type=float, default=5.0, help="guidance scale for given labels"
-    )
-    parser.add_argument(
-        "--draws", type=positive, default=9, help="labels per held-out picture"
-    )
-    parser.add_argument(
-        "--repeats", type=positive, default=20, help="evaluations of each image"
-    )
-    parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("pairs"))
-    args = parser.parse_args()
+def main(args):
     args.output.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
 
@@ -174,10 +188,8 @@ def main():
     def read(images):
         return machine.predict(images.reshape(len(images), -1))
 
-    print(f"Pictures and labels, on {keras.backend.backend()}:")
     model = train(data, args.epochs, args.seed)
     model.save(args.output / "model.keras")
-    print("Pictures only:")
     alone = train({"image": data["image"]}, args.epochs, args.seed)
 
     options = {"seed": args.seed, "verbose": 0}
@@ -236,4 +248,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(ARGS)

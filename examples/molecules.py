@@ -18,15 +18,47 @@ number of heavy atoms in the valid ones, because short strings are valid easily.
 """
 
 import argparse
+import pathlib
+
+from arguments import positive
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--data", type=pathlib.Path, help="default: 5,000 molecules of RDKit"
+    )
+    parser.add_argument(
+        "--seconds", type=positive, default=600, help="processor seconds"
+    )
+    parser.add_argument(
+        "--length", type=positive, default=64, help="maximum number of symbols"
+    )
+    parser.add_argument("--width", type=positive, default=128)
+    parser.add_argument("--layers", type=positive, default=4)
+    parser.add_argument("--samples", type=positive, default=200)
+    parser.add_argument("--sampler-steps", type=positive, default=100)
+    parser.add_argument("--start", default="", help="first symbols of all molecules")
+    parser.add_argument("--output", type=pathlib.Path, default="molecules")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":  # before the imports, which take seconds
+    ARGS = parse_arguments()
+    print(
+        f"Learns molecules for {ARGS.seconds} s of processor time, then scores and generates "
+        "some, which takes minutes.",
+        flush=True,
+    )
+
 import csv
 import functools
 import gzip
 import operator
-import pathlib
 
 import keras
 import numpy as np
-from digits import positive
+from progress import Progress
 from rdkit import Chem, RDConfig, RDLogger
 from rdkit.Chem import Draw
 
@@ -125,27 +157,12 @@ def judge(texts, learnt):
     ) + f"{count_atoms(valid):>8.1f}"
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=pathlib.Path, default=NCI)
-    parser.add_argument(
-        "--seconds", type=positive, default=600, help="processor seconds"
-    )
-    parser.add_argument(
-        "--length", type=positive, default=64, help="maximum number of symbols"
-    )
-    parser.add_argument("--width", type=positive, default=128)
-    parser.add_argument("--layers", type=positive, default=4)
-    parser.add_argument("--samples", type=positive, default=200)
-    parser.add_argument("--sampler-steps", type=positive, default=100)
-    parser.add_argument("--start", default="", help="first symbols of all molecules")
-    parser.add_argument("--output", type=pathlib.Path, default="molecules")
-    args = parser.parse_args()
+def main(args):
     args.output.mkdir(parents=True, exist_ok=True)
     RDLogger.DisableLog("rdApp.*")
     keras.utils.set_random_seed(0)
 
-    smiles = read_smiles(args.data)
+    smiles = read_smiles(args.data or NCI)
     symbols = datasets.Symbols.fit(smiles, datasets.SMILES)
     short = [text for text in smiles if len(symbols.encode(text)) < args.length]
     tokens = symbols.encode_batch(short, length=args.length)
@@ -159,14 +176,15 @@ def main():
     model = make_model(symbols, train, args.width, args.layers)
     model.compile(recipes.muon())
     budget = callbacks.TimeBudget(args.seconds, clock="processor")
-    history = model.fit(
-        draw_batches(train, np.random.default_rng(0)),
-        steps_per_epoch=STEPS_PER_EPOCH,
-        epochs=10**6,
-        shuffle=False,
-        callbacks=[budget],
-        verbose=0,
-    )
+    with Progress("Training", budget) as progress:
+        history = model.fit(
+            draw_batches(train, np.random.default_rng(0)),
+            steps_per_epoch=STEPS_PER_EPOCH,
+            epochs=10**6,
+            shuffle=False,
+            callbacks=[budget, progress],
+            verbose=0,
+        )
     print(
         f"{STEPS_PER_EPOCH * len(history.epoch):,} steps in {budget.used:.0f} processor seconds"
     )
@@ -191,7 +209,8 @@ def main():
     with model.averaged_weights():
         model.save(args.output / "model.keras")
         for order in ("left_to_right", "together"):
-            nats = model.code_length(held_out, order=order, seed=0, verbose=0)
+            with Progress("Scoring held-out molecules"):
+                nats = model.code_length(held_out, order=order, seed=0, verbose=0)
             total = (nats["transmission"] + nats["reconstruction"]).mean()
             print(
                 f"a held-out molecule costs {total:.2f} nats, {order.replace('_', ' ')}"
@@ -201,9 +220,10 @@ def main():
             f"\nvalid; distinct of the valid; new of the distinct; atoms ({atoms:.1f} held out)"
         )
         for name, way in ways.items():
-            texts = model.generate_text(
-                args.samples, **options, **way, seed=0, verbose=0
-            )
+            with Progress(f"Generating {name}"):
+                texts = model.generate_text(
+                    args.samples, **options, **way, seed=0, verbose=0
+                )
             distinct, figures = judge(texts, learnt)
             print(f"{name:<18}{figures}", flush=True)
             drawn.extend(distinct[:12])
@@ -218,4 +238,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(ARGS)

@@ -16,16 +16,62 @@ per photograph.
 """
 
 import argparse
-import io
 import pathlib
+
+from arguments import multiple_of_8, positive
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--size", type=multiple_of_8, default=16, help="of pieces; default 16 pixels"
+    )
+    parser.add_argument(
+        "--shrink", type=positive, default=2, help="photographs by; default 2"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=600.0, help="processor time; default 600"
+    )
+    parser.add_argument(
+        "--width", type=multiple_of_8, default=64, help="of the network; default 64"
+    )
+    parser.add_argument(
+        "--mixed-precision", action="store_true", help="train in bfloat16"
+    )
+    parser.add_argument(
+        "--repeats", type=positive, default=10, help="evaluations of each piece"
+    )
+    parser.add_argument("--sampler-steps", type=positive, default=50, help="default 50")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--save-preset", type=pathlib.Path, help="preset folder to write"
+    )
+    output = pathlib.Path("photographs")
+    parser.add_argument(
+        "--output", type=pathlib.Path, default=output, help=f"default: {output}"
+    )
+    return parser.parse_args()
+
+
+if __name__ == "__main__":  # before the imports, which take seconds
+    ARGS = parse_arguments()
+    print(
+        f"Learns pieces of photographs for {ARGS.seconds:g} s of processor time, then scores "
+        "and generates some, which takes minutes.",
+        flush=True,
+    )
+
+import io
 
 import keras
 import numpy as np
 import skimage.data
-from digits import OneLinePerEpochs, positive
 from experiment import in_float32
-from image_folder import bits_per_dimension, everything, multiple
+from image_folder import bits_per_dimension, everything
 from PIL import Image
+from progress import Progress
 
 import keras_bfn
 from keras_bfn import callbacks, datasets, flows, networks, recipes
@@ -124,38 +170,7 @@ def png_bits(images):
     return 8 * size / images.size
 
 
-def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--size", type=multiple, default=16, help="of pieces; default 16 pixels"
-    )
-    parser.add_argument(
-        "--shrink", type=positive, default=2, help="photographs by; default 2"
-    )
-    parser.add_argument(
-        "--seconds", type=float, default=600.0, help="processor time; default 600"
-    )
-    parser.add_argument(
-        "--width", type=multiple, default=64, help="of the network; default 64"
-    )
-    parser.add_argument(
-        "--mixed-precision", action="store_true", help="train in bfloat16"
-    )
-    parser.add_argument(
-        "--repeats", type=positive, default=10, help="evaluations of each piece"
-    )
-    parser.add_argument("--sampler-steps", type=positive, default=50, help="default 50")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--save-preset", type=pathlib.Path, help="preset folder to write"
-    )
-    output = pathlib.Path("photographs")
-    parser.add_argument(
-        "--output", type=pathlib.Path, default=output, help=f"default: {output}"
-    )
-    args = parser.parse_args()
+def main(args):
     args.output.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(args.seed)
     if args.mixed_precision:
@@ -167,17 +182,16 @@ def main():
         f"{model.network.count_params():,} weights on {keras.backend.backend()}",
         flush=True,
     )
-    model.fit(
-        data.train,
-        epochs=10**6,
-        validation_data=data.validation,
-        validation_freq=20,
-        callbacks=[
-            callbacks.TimeBudget(args.seconds, clock="processor"),
-            OneLinePerEpochs(20),
-        ],
-        verbose=0,
-    )
+    budget = callbacks.TimeBudget(args.seconds, clock="processor")
+    with Progress("Training", budget) as progress:
+        model.fit(
+            data.train,
+            epochs=10**6,
+            validation_data=data.validation,
+            validation_freq=20,
+            callbacks=[budget, progress],
+            verbose=0,
+        )
     model = in_float32(model)
     model.save(args.output / "model.keras")
     if args.save_preset:
@@ -188,7 +202,8 @@ def main():
         ("given the photograph", labels),
         ("not given", np.full_like(labels, model.null_condition)),
     ):
-        bits, error = bits_per_dimension(model, (images, condition), args.repeats)
+        with Progress("Scoring held-out pieces"):
+            bits, error = bits_per_dimension(model, (images, condition), args.repeats)
         print(
             f"{bits:.3f} +- {error:.3f} bits per dimension of {len(images)} pieces, {name}"
         )
@@ -196,7 +211,8 @@ def main():
     condition = np.tile(np.arange(len(PHOTOGRAPHS), dtype="int32"), ROWS)
     sampler = keras_bfn.samplers.SDE2Sampler(start=0.001, spacing="log_beta")
     options = {"condition": condition, "seed": args.seed, "verbose": 0}
-    samples = model.generate(len(condition), args.sampler_steps, sampler, **options)
+    with Progress("Generating samples"):
+        samples = model.generate(len(condition), args.sampler_steps, sampler, **options)
     real = data.train.transform(condition, np.random.default_rng(0))
     keras_bfn.visualization.plot_samples(
         samples, args.output / "samples.png", real, len(PHOTOGRAPHS)
@@ -207,4 +223,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(ARGS)

@@ -25,12 +25,45 @@ inference algorithms with simulation-based calibration" (2018).
 
 import argparse
 import pathlib
+
+from arguments import positive
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", help=".npz file; default: simulate two moons")
+    parser.add_argument(
+        "--simulations", type=positive, default=10_000, help="of the two moons"
+    )
+    parser.add_argument("--steps", type=positive, default=12_000)
+    parser.add_argument(
+        "--checks", type=positive, default=500, help="held-out simulations"
+    )
+    parser.add_argument(
+        "--draws", type=positive, default=3000, help="samples per observation"
+    )
+    parser.add_argument("--sampler-steps", type=positive, default=50)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--output", type=pathlib.Path, default=pathlib.Path("posterior")
+    )
+    return parser.parse_args()
+
+
+if __name__ == "__main__":  # before the imports, which take seconds
+    ARGS = parse_arguments()
+    print(
+        "Trains on simulations, checks the calibration, and samples posteriors: "
+        "several minutes on one CPU core.",
+        flush=True,
+    )
+
 import time
 
 import keras
 import numpy as np
-from digits import positive
 from matplotlib.figure import Figure
+from progress import Progress
 from scipy.stats import binom
 from sklearn.model_selection import cross_val_score
 from sklearn.neural_network import MLPClassifier
@@ -111,12 +144,14 @@ def train(simulations, bounds, steps, seed):
     model = simulation.make_model(simulations, bounds, seed=seed)
     model.compile(adamw(steps, PEAK_RATE))
     num = len(simulations["parameters"])
-    model.fit(
-        simulations,
-        batch_size=BATCH_SIZE,
-        epochs=-(-steps * BATCH_SIZE // num),
-        verbose=0,
-    )
+    with Progress("Training") as progress:
+        model.fit(
+            simulations,
+            batch_size=BATCH_SIZE,
+            epochs=-(-steps * BATCH_SIZE // num),
+            callbacks=[progress],
+            verbose=0,
+        )
     return model
 
 
@@ -151,25 +186,7 @@ def plot_draws(path, exact, drawn):
     figure.savefig(path, dpi=120)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", help=".npz file; default: simulate two moons")
-    parser.add_argument(
-        "--simulations", type=positive, default=10_000, help="of the two moons"
-    )
-    parser.add_argument("--steps", type=positive, default=12_000)
-    parser.add_argument(
-        "--checks", type=positive, default=500, help="held-out simulations"
-    )
-    parser.add_argument(
-        "--draws", type=positive, default=3000, help="samples per observation"
-    )
-    parser.add_argument("--sampler-steps", type=positive, default=50)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--output", type=pathlib.Path, default=pathlib.Path("posterior")
-    )
-    args = parser.parse_args()
+def main(args):
     args.output.mkdir(parents=True, exist_ok=True)
     start = time.process_time()
 
@@ -184,7 +201,9 @@ def main():
     }
     num = min(map(len, parts.values()))
     if args.checks >= num:
-        parser.error(f"--checks: must be less than the number of simulations, {num}")
+        raise SystemExit(
+            f"--checks: must be less than the number of simulations, {num}"
+        )
     simulations = {name: part[: -args.checks] for name, part in parts.items()}
     held_out = {name: part[-args.checks :] for name, part in parts.items()}
     bounds = {"parameters": (data["low"], data["high"])} if "low" in data else None
@@ -194,13 +213,15 @@ def main():
         f"trained in {time.process_time() - start:.0f} s of processor time", flush=True
     )
 
-    ranks = find_ranks(model, held_out, args.sampler_steps)
+    with Progress("Checking the calibration"):
+        ranks = find_ranks(model, held_out, args.sampler_steps)
     plot_ranks(args.output / "calibration.png", ranks)
     tail = round((1 - BAND) / 2 * (RANK_DRAWS + 1))
     inside = np.mean((ranks >= tail) & (ranks <= RANK_DRAWS - tail), axis=0)
     covered = ", ".join(f"{share:.1%}" for share in inside)
     print(f"coverage of the central {BAND:.0%} intervals: {covered}")
-    nats = model.log_likelihood(held_out, known=["observation"], seed=0).mean()
+    with Progress("Scoring held-out parameters"):
+        nats = model.log_likelihood(held_out, known=["observation"], seed=0).mean()
     print(
         f"log density of the true parameters, lower bound of the model: {nats:.2f} nats"
     )
@@ -217,10 +238,13 @@ def main():
             data["observed"] if "observed" in data else held_out["observation"][:1]
         )
     given = {"observation": observed}
-    drawn = model.sample(args.draws, given, args.sampler_steps, seed=0)["parameters"]
+    with Progress("Sampling posteriors"):
+        drawn = model.sample(args.draws, given, args.sampler_steps, seed=0)
+    drawn = drawn["parameters"]
     np.save(args.output / "posterior.npy", drawn)
     if moons:
-        scores = [c2st(*draws) for draws in zip(exact, drawn, strict=True)]
+        with Progress("Comparing them with exact samples"):
+            scores = [c2st(*draws) for draws in zip(exact, drawn, strict=True)]
         told = " ".join(f"{score:.3f}" for score in scores)
         print(
             f"classifier two-sample tests, four observations: {told}, mean {np.mean(scores):.3f}"
@@ -230,4 +254,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(ARGS)

@@ -33,15 +33,56 @@ all rows of the file.
 """
 
 import argparse
-import itertools
 import pathlib
-import sys
+
+from arguments import positive
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data", type=pathlib.Path, help="CSV file; default: example tables"
+    )
+    parser.add_argument("--target", help="column that a regression predicts")
+    parser.add_argument(
+        "--at-least",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("COLUMN", "OTHER"),
+        help="a rule: COLUMN is at least OTHER in each row; may be repeated",
+    )
+    parser.add_argument("--steps", type=positive, default=800, help="training steps")
+    parser.add_argument("--splits", type=positive, default=5)
+    parser.add_argument(
+        "--samples", type=positive, default=1000, help="rows to generate"
+    )
+    parser.add_argument("--sampler-steps", type=positive, default=50)
+    parser.add_argument(
+        "--draws", type=positive, default=10, help="samples per hidden number"
+    )
+    out = pathlib.Path("tables")
+    parser.add_argument("--out", type=pathlib.Path, default=out, help=f"default: {out}")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":  # before the imports, which take seconds
+    ARGS = parse_arguments()
+    print(
+        f"Trains {ARGS.splits} models of each table, and scores the rows that they generate "
+        "and impute: about a minute per model on one CPU core.",
+        flush=True,
+    )
+
+import itertools
 import time
 
 import keras
 import numpy as np
 import pandas
-from digits import positive
+from progress import Progress
 from sklearn.datasets import load_breast_cancer, load_wine
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import train_test_split
@@ -171,18 +212,10 @@ def train(df, columns, steps, seed):
     keras.utils.set_random_seed(seed)
     model = Table.from_dataframe(df, **columns).make_model(width=64, seed=seed)
     epochs = -(-steps * BATCH_SIZE // len(df))
-
-    def show(epoch, logs=None):
-        print(
-            f"\rsplit {seed}: epoch {epoch + 1} of {epochs}",
-            end="",
-            file=sys.stderr,
-            flush=True,
+    with Progress(f"Training on split {seed}") as progress:
+        model.fit(
+            df, batch_size=BATCH_SIZE, epochs=epochs, callbacks=[progress], verbose=0
         )
-
-    callback = keras.callbacks.LambdaCallback(on_epoch_end=show)
-    model.fit(df, batch_size=BATCH_SIZE, epochs=epochs, callbacks=[callback], verbose=0)
-    print(f"\r{'':<40}\r", end="", file=sys.stderr)
     return model
 
 
@@ -284,34 +317,7 @@ def write_files(folder, name, df, results, model, frames, facts, args):
     write_report(folder / "report.html", name, facts, scores, rows, drawn, test)
 
 
-def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--data", type=pathlib.Path, help="CSV file; default: example tables"
-    )
-    parser.add_argument("--target", help="column that a regression predicts")
-    parser.add_argument(
-        "--at-least",
-        nargs=2,
-        action="append",
-        default=[],
-        metavar=("COLUMN", "OTHER"),
-        help="a rule: COLUMN is at least OTHER in each row; may be repeated",
-    )
-    parser.add_argument("--steps", type=positive, default=800, help="training steps")
-    parser.add_argument("--splits", type=positive, default=5)
-    parser.add_argument(
-        "--samples", type=positive, default=1000, help="rows to generate"
-    )
-    parser.add_argument("--sampler-steps", type=positive, default=50)
-    parser.add_argument(
-        "--draws", type=positive, default=10, help="samples per hidden number"
-    )
-    out = pathlib.Path("tables")
-    parser.add_argument("--out", type=pathlib.Path, default=out, help=f"default: {out}")
-    args = parser.parse_args()
+def main(args):
     start = time.monotonic()
     tables, target, left_out = load_tables(args)
     check_rules(args.at_least, tables, target)
@@ -400,4 +406,4 @@ def print_row(name, values):
 
 
 if __name__ == "__main__":
-    main()
+    main(ARGS)

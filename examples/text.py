@@ -9,9 +9,9 @@ characters, each byte is one. The last 5% of the text are for testing, the 5% be
 them for validation.
 
 Most training windows are sent from left to right, each token given those before it, and
-a few together or in random order (see guides/in_any_order.py). During training, a line
-every ten seconds has the cost of the validation part with averaged weights. The weights
-with the lowest cost are kept: a short text is overfitted before the time is up.
+a few together or in random order (see guides/in_any_order.py). Every ten seconds, the
+validation part is scored with averaged weights. The weights with the lowest cost are
+kept: a short text is overfitted before the time is up.
 
 Prints the cost of the test part, beside that of the whole file compressed by bzip2 or
 lzma. Then prints samples, a continuation of `--prompt`, and the fraction of words that
@@ -21,15 +21,61 @@ length=400, order="left_to_right")`: in other orders, it has had little training
 """
 
 import argparse
+import pathlib
+
+from arguments import positive
+
+EMBEDDED = pathlib.Path("embedded")
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    arguments = {
+        "--seconds": (positive, 300, "of processor time, for training"),
+        "--length": (positive, 128, "number of tokens in a window"),
+        "--width": (positive, 128, "of the network"),
+        "--layers": (positive, 4, "of the network"),
+        "--samples": (positive, 32, "number of samples"),
+        "--prompt": (
+            str,
+            argparse.SUPPRESS,
+            "by default, the first characters of the test part",
+        ),
+        "--output": (pathlib.Path, "text", "folder to write"),
+    }
+    text_help = "text file, or 'embedded', the prose of Python's help"
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        nargs="?",
+        type=pathlib.Path,
+        default=EMBEDDED,
+        help=text_help,
+    )
+    for name, (kind, default, meaning) in arguments.items():
+        parser.add_argument(name, type=kind, default=default, help=meaning)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":  # before the imports, which take seconds
+    ARGS = parse_arguments()
+    print(
+        f"Learns a text for {ARGS.seconds} s of processor time, then scores it and writes "
+        "more of it.",
+        flush=True,
+    )
+
 import bz2
 import lzma
 import math
-import pathlib
 import time
 
 import keras
 import numpy as np
-from digits import positive
+from progress import Progress
 
 import keras_bfn
 from keras_bfn import callbacks, datasets, flows, metrics, networks, recipes
@@ -37,8 +83,7 @@ from keras_bfn import callbacks, datasets, flows, metrics, networks, recipes
 BATCH_SIZE, STEPS_PER_EPOCH = 8, 10
 MOST_LETTERS = 128  # texts with more different characters are learnt as bytes
 NUM_VALIDATION, NUM_TEST = 64, 1024  # the maximum numbers of windows that are scored
-SECONDS_PER_LINE = 10
-EMBEDDED = pathlib.Path("embedded")
+SECONDS_BETWEEN_SCORES = 10
 STATES = {"left_to_right": 0.9, "together": 0.05, "random": 0.05}
 
 
@@ -85,17 +130,17 @@ class BitsPerCharacter:
         return total / math.log(2) / self.windows.shape[1] * self.per_token
 
 
-class Progress(keras.callbacks.Callback):
-    """Prints the validation cost of the averaged weights, and keeps the best of them."""
+class BestWeights(keras.callbacks.Callback):
+    """Logs the validation cost of the averaged weights, and keeps the best of them."""
 
-    def __init__(self, budget, cost):
+    def __init__(self, cost):
         super().__init__()
-        self.budget, self.cost, self.lowest = budget, cost, math.inf
-        self.printed = time.perf_counter()
+        self.cost, self.lowest = cost, math.inf
+        self.scored = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
         if (
-            time.perf_counter() - self.printed < SECONDS_PER_LINE
+            time.perf_counter() - self.scored < SECONDS_BETWEEN_SCORES
             and not self.model.stop_training
         ):
             return
@@ -103,45 +148,11 @@ class Progress(keras.callbacks.Callback):
             bits = self.cost(self.model)
             if bits < self.lowest:
                 self.lowest, self.weights = bits, self.model.get_weights()
-        steps = STEPS_PER_EPOCH * (epoch + 1)
-        used, seconds = self.budget.used, self.budget.seconds
-        print(
-            f"{used:5.0f} of {seconds:.0f} s, {steps:,} steps: {bits:.3f} bits",
-            flush=True,
-        )
-        self.printed = time.perf_counter()
+        logs["val_bits_per_character"] = bits
+        self.scored = time.perf_counter()
 
 
-def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0],
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    arguments = {
-        "--seconds": (positive, 300, "of processor time, for training"),
-        "--length": (positive, 128, "number of tokens in a window"),
-        "--width": (positive, 128, "of the network"),
-        "--layers": (positive, 4, "of the network"),
-        "--samples": (positive, 32, "number of samples"),
-        "--prompt": (
-            str,
-            argparse.SUPPRESS,
-            "by default, the first characters of the test part",
-        ),
-        "--output": (pathlib.Path, "text", "folder to write"),
-    }
-    text_help = "text file, or 'embedded', the prose of Python's help"
-    parser.add_argument(
-        "file",
-        metavar="FILE",
-        nargs="?",
-        type=pathlib.Path,
-        default=EMBEDDED,
-        help=text_help,
-    )
-    for name, (kind, default, meaning) in arguments.items():
-        parser.add_argument(name, type=kind, default=default, help=meaning)
-    args = parser.parse_args()
+def main(args):
     args.output.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(0)
 
@@ -154,7 +165,7 @@ def main():
         prompt = vars(args).get("prompt", start)
         tokenizer.encode(prompt)
     except (OSError, ValueError) as error:
-        parser.error(str(error).replace("seq_length", "--length"))
+        raise SystemExit(str(error).replace("seq_length", "--length")) from error
     train = tokenizer.decode(data.train.tokens)
     print(
         f"{len(text):,} characters, as {tokenizer.num_classes} tokens; {len(train):,} to train on"
@@ -165,12 +176,12 @@ def main():
     )
     model.compile(recipes.muon(ema_momentum=0.98))
     budget = callbacks.TimeBudget(args.seconds, clock="processor")
-    progress = Progress(
-        budget, BitsPerCharacter(data.validation, NUM_VALIDATION, tokenizer)
-    )
-    print("Compiling. Then the cost of a character in validation:", flush=True)
-    model.fit(data.train, epochs=10**6, callbacks=[budget, progress], verbose=0)
-    model.set_weights(progress.weights)
+    best = BestWeights(BitsPerCharacter(data.validation, NUM_VALIDATION, tokenizer))
+    with Progress("Training", budget) as progress:
+        model.fit(
+            data.train, epochs=10**6, callbacks=[budget, best, progress], verbose=0
+        )
+    model.set_weights(best.weights)
     model.save(args.output / "model.keras")
 
     cost = BitsPerCharacter(data.test, NUM_TEST, tokenizer)
@@ -179,10 +190,12 @@ def main():
         name: 8 * len(compress(encoded)) / len(text)
         for name, compress in (("bzip2", bz2.compress), ("lzma", lzma.compress))
     }
+    with Progress("Scoring"):
+        bits = cost(model)
     print(
         f"\nBits per character, of {len(cost.windows)} test windows, or of the whole file:"
     )
-    print(f"{'model':<14}{cost(model):.3f}")
+    print(f"{'model':<14}{bits:.3f}")
     print(
         f"{min(compressed, key=compressed.get):<14}{min(compressed.values()):.3f}",
         flush=True,
@@ -190,12 +203,14 @@ def main():
 
     options = {"order": "left_to_right", "verbose": 0}
     length = 3 * args.length
-    samples = model.generate_text(args.samples, length=length, seed=0, **options)
+    with Progress("Writing samples"):
+        samples = model.generate_text(args.samples, length=length, seed=0, **options)
     (args.output / "samples.txt").write_text(
         "\n\n---\n\n".join(samples), encoding="utf-8"
     )
     length += len(tokenizer.encode(prompt))
-    continued = model.continue_text(prompt, length=length, seed=1, **options)
+    with Progress("Continuing the prompt"):
+        continued = model.continue_text(prompt, length=length, seed=1, **options)
     print("\nSamples:", *samples[:3], "\nContinued:", *continued, sep="\n")
     print()
     for name, texts in (
@@ -207,4 +222,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(ARGS)

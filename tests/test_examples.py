@@ -4,7 +4,11 @@ import argparse
 import html.parser
 import importlib
 import json
+import os
 import re
+import subprocess
+import sys
+import time
 
 import keras
 import numpy as np
@@ -12,14 +16,38 @@ import pytest
 
 import keras_bfn
 from tests.brief import make_brief
+from tests.models.small import FLOWS, make_model
 from tests.test_guides import ROOT
 
 pytest.importorskip("matplotlib")
 
 
+HELPERS = {"arguments", "experiment", "progress", "table_report"}
+EXAMPLES = sorted({path.stem for path in (ROOT / "examples").glob("*.py")} - HELPERS)
+REQUIRED = {"distil": ["bfn_digits"], "fine_tune": ["text"]}
+
+
 @pytest.fixture
 def brief(monkeypatch):
     make_brief(monkeypatch)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_help_and_the_first_line_need_no_keras(name, tmp_path):
+    (tmp_path / "keras.py").write_text("raise SystemExit('importing Keras')")
+
+    def run(*arguments):
+        command = [sys.executable, ROOT / "examples" / f"{name}.py", *arguments]
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+        return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+    helped = run("--help")
+    assert (helped.returncode, helped.stderr) == (0, "")
+    assert helped.stdout.startswith("usage: ")
+    started = run(*REQUIRED.get(name, []))
+    assert started.stderr == "importing Keras\n"
+    assert re.fullmatch(r".+\b(minutes?|s|days)\b.+\n", started.stdout)
 
 
 @pytest.mark.slow
@@ -38,12 +66,21 @@ def test_digits(data_type, arguments, brief, script, tmp_path):
         *("--data-type", data_type, "--epochs", "1", "--repeats", "1", "--sampler-steps", "3"),
         *("--output", "out", "--save-preset", "preset", *arguments),
     )
-    rows = re.findall(r"^(10|25|50|100|continuous)((?: +-?[\d.]+){4})$", printed, re.MULTILINE)
-    assert [name for name, _ in rows] == ["10", "25", "50", "100", "continuous"]
-    for _, values in rows:
-        transmission, reconstruction, total, bits = map(float, values.split())
+    number = r" +(-?[\d.]+)"
+    pattern = rf"^(10|25|50|100|continuous){number * 3} \+- [\d.]+{number}$"
+    rows = re.findall(pattern, printed, re.MULTILINE)
+    assert [name for name, *_ in rows] == ["10", "25", "50", "100", "continuous"]
+    for _, *values in rows:
+        transmission, reconstruction, total, bits = map(float, values)
         assert total == pytest.approx(transmission + reconstruction, abs=0.02)
         assert bits == pytest.approx(total / 64 / 0.6931, abs=0.002)
+    uniform, pooled, own = re.findall(
+        r"^  ([\d.]+) +(?:noise|the hist|each)", printed, re.MULTILINE
+    )
+    assert float(uniform) == pytest.approx(
+        64 * np.log(2 if data_type == "binary" else 17), abs=0.01
+    )
+    assert float(own) < float(pooled) < float(uniform)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "model.keras",
         "samples.png",
@@ -68,6 +105,31 @@ def test_a_student_is_distilled_from_a_preset_or_a_file(options, brief, script, 
     assert (tmp_path / "distilled" / "calls.png").exists()
     student = keras_bfn.BayesianFlowNetwork.from_preset(tmp_path / "preset")
     assert isinstance(student, keras_bfn.distillation.Student)
+
+
+@pytest.mark.once
+def test_progress_is_told_in_training_and_elsewhere(monkeypatch, capsys):
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    progress = importlib.import_module("progress")
+    monkeypatch.setattr(progress, "SECONDS_PER_LINE", 0.05)
+    with progress.Progress("Waiting"):
+        time.sleep(0.2)
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first == "Waiting ..."
+    assert len(lines) >= 2
+    assert set(lines) == {"  0 s"}
+    model = make_model(FLOWS["binary"]())
+    x = np.zeros((8, *model.event_shape), "int32")
+    with progress.Progress("Training") as callback:
+        model.fit(x, batch_size=2, epochs=3, callbacks=[callback], verbose=0)
+    first, *_, last = capsys.readouterr().out.splitlines()
+    assert first == "Training ..."
+    assert re.fullmatch(r"  \d+ s, epoch 3 of 3, 0 s left, loss [\d.e-]+", last)
+    budget = keras_bfn.callbacks.TimeBudget(0.01)
+    with progress.Progress("Training", budget) as callback:
+        model.fit(x, batch_size=2, epochs=99, callbacks=[budget, callback], verbose=0)
+    *_, last = capsys.readouterr().out.splitlines()
+    assert re.search(r"s, step \d+, 0 of 0 s of training, loss ", last)
 
 
 @pytest.mark.once
@@ -429,6 +491,7 @@ def test_no_day_of_a_forecast_was_trained_on(num_days, days, monkeypatch, tmp_pa
     np.save(tmp_path / "days.npy", np.repeat(np.arange(num_days), 24))  # of which day it is
     arguments = ["forecast.py", "--series", str(tmp_path / "days.npy"), "--days", str(days)]
     monkeypatch.setattr("sys.argv", [*arguments, "--output", str(tmp_path)])
+    args = forecast.parse_arguments()
     trained = []
 
     def train(windows, epochs):
@@ -437,7 +500,7 @@ def test_no_day_of_a_forecast_was_trained_on(num_days, days, monkeypatch, tmp_pa
 
     monkeypatch.setattr(forecast, "train", train)
     with pytest.raises(InterruptedError):
-        forecast.main()
+        forecast.main(args)
     num_held_out = max(1, (num_days - 1) // 10)
     assert trained == list(range(num_days - num_held_out - days))  # the next day is a past
 
@@ -603,9 +666,8 @@ def test_molecules_are_guided_by_the_brackets_and_rings_of_their_alphabet(monkey
 def run_text(script, *arguments):
     small = ("--seconds", "1", "--length", "16", "--width", "8", "--layers", "1", "--samples", "2")
     printed = script(ROOT / "examples" / "text.py", *arguments, *small)
-    reports = r"^ +\d+ of 1 s, [\d,]+ steps: ([\d.]+) bits$"
-    assert "Compiling" in printed.partition(" of 1 s")[0]
-    assert re.findall(reports, printed, re.MULTILINE)
+    line = r"^  \d+ s, step [\d]+, \d+ of 1 s of training, loss .*, val_bits_per_character [\d.]+$"
+    assert re.search(line, printed, re.MULTILINE)
     rows = re.findall(r"^(model|bzip2|lzma) +([\d.]+)$", printed, re.MULTILINE)
     assert [name for name, _ in rows][:1] == ["model"]
     assert len(rows) == 2
