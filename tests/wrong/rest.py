@@ -116,6 +116,12 @@ CALLS = {
                 AssertionError,
             )
         ],
+        "must not contain 'guidance_scale', which is an argument": [
+            (
+                lambda t: t.guided_student.generate(2, 1, condition={"guidance_scale": [[2.0]]}),
+                "a dict with the keys ['guidance_scale']",
+            )
+        ],
         "one or more conditions, and as many in each array": [
             lambda t: distillation.Trajectories(t.conditional, condition=3),
             lambda t: distillation.Trajectories(t.conditional, condition={"a": [1, 2], "b": [1]}),
@@ -211,6 +217,9 @@ CALLS = {
         ],
         "finite number, at most 1e+30 in magnitude": [
             lambda t: distillation.Trajectories(t.continuous, guidance_scale="strong")
+        ],
+        "finite number, for a student that takes the scale as a condition": [
+            lambda t: t.guided_student.generate(2, 1, guidance_scale=lambda t: 1 + t)
         ],
     },
     "guided": {

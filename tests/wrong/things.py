@@ -241,6 +241,10 @@ class Things:
         return distillation.make_student(self.conditional)
 
     @functools.cached_property
+    def guided_student(self):
+        return distillation.make_student(self.conditional, guided=True)
+
+    @functools.cached_property
     def preset(self):
         """The folder of a model whose network is a user's own."""
         self.model.save_to_preset(self.folder / "preset")
