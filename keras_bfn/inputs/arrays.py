@@ -201,7 +201,13 @@ def check_form(flow, event_shape, x):
 
 def _other_shape(event_shape, x, name):
     expected = f"must have shape (batch, *event_shape) with event_shape={event_shape}"
-    return mismatch(name, expected, f"shape {tuple(x.shape)}")
+    shape = tuple(x.shape)
+    advice = {
+        (*shape[1:], 1): f". Write `{name}[..., None]`, with an axis of channels",
+        shape: f". Write `{name}[None]`, for one example",
+        shape[2:] + shape[1:2]: f". Write `np.moveaxis({name}, 1, -1)`, with channels last",
+    }
+    return mismatch(name, expected, f"shape {shape}{advice.get(event_shape, '')}")
 
 
 def split_condition(inputs):

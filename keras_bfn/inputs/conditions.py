@@ -158,7 +158,8 @@ def condition_inputs(model, condition, num_examples):
     """
     null = model.null_condition
     if condition is None:
-        condition = null
+        taken = names_of(model.signature.condition)
+        condition = null if taken in (None, names_of(null)) else None  # or only some of them
     elif isinstance(condition, dict) and isinstance(null, dict):
         condition = null | condition  # conditions that are left out are null
     model.signature.check_conditional(condition is not None, "condition")

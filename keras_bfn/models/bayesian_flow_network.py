@@ -179,6 +179,7 @@ class BayesianFlowNetwork(Built):
             for name in (EVALUATED, "reconstruction", "bits_per_dim", "nats_per_example", *names)
         }
         self._mean = WeightedMean()
+        self._may_be_new = True  # until samples were generated
         self.programs = Programs(self)  # not a dict: Keras 3.15 would track its models as layers
 
         inputs = self.signature.inputs

@@ -823,12 +823,23 @@ CALLS = {
                         (
                             X_CONTINUOUS,
                             "must contain integers for DiscreteFlow(num_classes=2,",
-                            "dtype float32",
+                            "dtype float32. Write `x.astype('int32')` for whole numbers, and for "
+                            "numbers in [0, 1] `np.rint(1 * x).astype('int32')`",
                         ),
                         (
                             X[..., 0],
                             "(batch, *event_shape) with event_shape=(4, 4, 1)",
-                            "shape (24, 4, 4)",
+                            "shape (24, 4, 4). Write `x[..., None]`",
+                        ),
+                        (
+                            X[0],
+                            "(batch, *event_shape) with event_shape=(4, 4, 1)",
+                            "shape (4, 4, 1). Write `x[None]`",
+                        ),
+                        (
+                            np.moveaxis(X, -1, 1),
+                            "(batch, *event_shape) with event_shape=(4, 4, 1)",
+                            "shape (24, 1, 4, 4). Write `np.moveaxis(x, 1, -1)`",
                         ),
                         (
                             X[:, :3],
@@ -862,8 +873,11 @@ CALLS = {
             ),
             (lambda t: t.continuous.fit(X_CONTINUOUS * inf), "an array with NaN or infinity"),
         ],
-        "The network takes a condition": [
-            (lambda t: t.conditional.fit(X_MANY), "no condition in `x`")
+        "The network takes a condition: integers 0..2; 3 means no condition, for each": [
+            (
+                lambda t: t.conditional.fit(X_MANY),
+                "no condition in `x`. Write `x=(data, condition)`",
+            )
         ],
         "integer conditions of shape (batch,) in 0..3,": [
             (

@@ -109,6 +109,9 @@ CALLS = {
         ]
     },
     "condition": {
+        "The network takes a condition: {'label': 'integers 0..2; 3 means no condition', 'size'": [
+            (lambda t: t.two_conditions.generate(2), "no condition in `condition`. Write `cond")
+        ],
         "The network takes no condition": [
             (
                 lambda t: testing.check_network(t.model.network, FLOW, condition=[1, 2]),
