@@ -116,11 +116,6 @@ def check_data(flow, event_shape, x, name="x", allow_missing=False):
     return x
 
 
-def standardize(x):
-    """Converts valid data to the dtypes that `generate` returns, int32 and float32."""
-    return map_parts(lambda x: x.astype(standard_dtype(x.dtype.name), copy=False), x)
-
-
 def read_all(x, name):
     """Returns arrays unchanged, and a pipeline as the arrays of all its batches.
 

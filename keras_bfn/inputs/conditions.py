@@ -132,7 +132,11 @@ def _check_classes(condition, none, name):
     if not are_integers or condition.ndim != 1 or not np.isin(condition, possible).all():
         expected = f"must have integer conditions of shape (batch,) in 0..{none}, where {none} "
         came = f"conditions of shape {condition.shape}, dtype {condition.dtype}"
-        if are_integers and condition.size:
+        if condition.ndim > 1:
+            came += ". Write `.argmax(axis=-1)` after one-hot classes, `[:, 0]` after a column"
+        elif not are_integers:
+            came += ". Write `.astype('int32')` after them"
+        elif condition.size:
             came += f", between {condition.min()} and {condition.max()}"
         raise mismatch(name, f"{expected}means no condition", came)
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from keras_bfn._parts import check_has_event_shape, check_names, map_parts, names_of, part_names
-from keras_bfn._validation import mismatch, to_numpy
-from keras_bfn.inputs.arrays import check_data, read_all, standardize
+from keras_bfn._validation import mismatch, standard_dtype, to_numpy
+from keras_bfn.inputs.arrays import check_data, read_all
 from keras_bfn.inputs.missing import is_missing, put_some_value
 
 
@@ -80,3 +80,8 @@ def all_missing(flow, event_shape, num):
     """Returns `num` examples in which all variables are missing."""
     nothing, dtype = (-1, "int32") if flow.discrete else (np.nan, "float32")
     return np.full((num, *event_shape), nothing, dtype)
+
+
+def standardize(x):
+    """Converts valid data to the dtypes that `generate` returns, int32 and float32."""
+    return map_parts(lambda x: x.astype(standard_dtype(x.dtype.name), copy=False), x)

@@ -111,15 +111,18 @@ CALLS = {
         "got an unexpected keyword argument 'colour'": [
             (lambda t: t.model.fit(X, colour=1), "", TypeError)
         ],
+        "keyword argument 'colour'. The arguments are num_samples, num_steps, sampler, ": [
+            (lambda t: t.model.generate(1, colour=1), "", TypeError)
+        ],
         "`generate_text` passes further arguments to": [
             (lambda t: t.texts.generate_text(1, colour=1), "", TypeError)
         ],
     },
     "compile": {
-        "You must call `compile()` before calling `fit()`": [
+        "You must call `compile()` before `fit()`, such as `model.compile('adamw')`": [
             (lambda t: make_model(FLOW, compiled=False).fit(X), "")
         ],
-        "You must call `compile()` before calling `evaluate()`": [
+        "You must call `compile()` before `evaluate()`": [
             (lambda t: make_model(FLOW, compiled=False).evaluate(X), "")
         ],
     },
@@ -886,7 +889,11 @@ CALLS = {
             ),
             (
                 lambda t: t.conditional.fit((X_MANY, np.array([0.5] * 4))),
-                "conditions of shape (4,), dtype float64",
+                "conditions of shape (4,), dtype float64. Write `.astype('int32')` after them",
+            ),
+            (
+                lambda t: t.conditional.fit((X_MANY, np.eye(4))),
+                "conditions of shape (4, 4), dtype float64. Write `.argmax(axis=-1)` after one-hot",
             ),
         ],
         "one condition for each of 4 examples": [
