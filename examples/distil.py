@@ -111,13 +111,11 @@ def draw_samples(teacher, student, classes, args):
     is_text = teacher.tokenizer is not None
     num_samples = 8 if is_text else 5 * (classes or 10)
     condition = None if classes is None else np.arange(num_samples) % classes
-    of_teacher, of_student = {"condition": condition}, {"condition": condition}
+    guides = {"condition": condition}
     if args.guidance:
-        of_teacher["guidance_scale"] = SHOWN_SCALE
-        scale = np.full((num_samples, 1), SHOWN_SCALE)
-        of_student["condition"] = {"condition": condition, "guidance_scale": scale}
+        guides["guidance_scale"] = SHOWN_SCALE
 
-    def draw(model, num_steps, sampler, options):
+    def draw(model, num_steps, sampler):
         generate = model.generate_text if is_text else model.generate
         return generate(
             num_samples,
@@ -125,17 +123,17 @@ def draw_samples(teacher, student, classes, args):
             sampler=sampler,
             seed=args.seed,
             verbose=0,
-            **options,
+            **guides,
         )
 
     samples = {
         f"student, {num_calls} call{'s' * (num_calls > 1)}": draw(
-            student, num_calls, JumpSampler(start=args.start), of_student
+            student, num_calls, JumpSampler(start=args.start)
         )
         for num_calls in (1, 2, 4)
     }
     title = f"teacher, {args.teacher_calls} calls"
-    samples[title] = draw(teacher, args.teacher_calls - 1, "sde2", of_teacher)
+    samples[title] = draw(teacher, args.teacher_calls - 1, "sde2")
     return samples
 
 

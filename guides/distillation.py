@@ -98,16 +98,16 @@ history = distiller.fit(jumps, epochs=EPOCHS, verbose=2)
 """
 ## Sampling
 
-The sampler `"jump"` takes one network call for each step.
+The student takes the arguments of its teacher's `generate`, the guidance scale among
+them. Its sampler, `"jump"`, takes one network call for each step.
 """
 
-classes = np.arange(50, dtype="int32") % 10
+guides = {"condition": np.arange(50) % 10, "guidance_scale": 2.0}
 
 
 def draw(num_steps, **options):
-    condition = {"condition": classes, "guidance_scale": np.full((50, 1), 2.0)}
     sampler = distillation.JumpSampler(**options)
-    return student.generate(50, num_steps, sampler, condition, seed=0, verbose=0)
+    return student.generate(50, num_steps, sampler, seed=0, verbose=0, **guides)
 
 
 pictures = {f"student, {n} call{'s' * (n > 1)}": draw(n) for n in (1, 2, 4)}
@@ -116,10 +116,9 @@ pictures["teacher, 10 calls"] = teacher.generate(
     50,
     num_steps=9,
     sampler="sde2",
-    condition=classes,
-    guidance_scale=2.0,
     seed=0,
     verbose=0,
+    **guides,
 )
 figure = Figure((16, 2.4), dpi=90, layout="constrained")
 for axes, (title, digits) in zip(figure.subplots(1, 4), pictures.items(), strict=True):

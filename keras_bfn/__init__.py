@@ -1,5 +1,6 @@
 """Bayesian Flow Networks for Keras 3, on TensorFlow, JAX and PyTorch."""
 
+from keras_bfn import _imports as _imports  # first, to say what is missing
 from keras_bfn import callbacks as callbacks
 from keras_bfn import checkpoints as checkpoints
 from keras_bfn import codec as codec

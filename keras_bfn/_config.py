@@ -8,6 +8,8 @@ from typing import Any, Self
 import keras
 import numpy as np
 
+from keras_bfn._validation import telling_arguments
+
 _PLAIN = {type(None), bool, int, float, complex, str, bytes}
 
 
@@ -15,7 +17,8 @@ class _Sealed(type):
     """Marks each object as made once its constructor has returned."""
 
     def __call__(cls, *args, **kwargs):
-        made = super().__call__(*args, **kwargs)
+        with telling_arguments(cls):
+            made = super().__call__(*args, **kwargs)
         vars(made)["_is_made"] = True
         return made
 

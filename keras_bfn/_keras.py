@@ -5,7 +5,7 @@ are in other files:
 
 | where | what Keras 3.15 does |
 |---|---|
-| `_backend/randomness.py`, `torch_generators` | on PyTorch, a dropout's own generator is ignored |
+| `_backend/generators.py`, `torch_generators` | on PyTorch, a dropout's own generator is ignored |
 | `_backend/randomness.py`, `SeedGenerator` | on TensorFlow, all replicas draw the same numbers |
 | `_backend/exports.py`, `export_program` | on PyTorch, ONNX outputs have no names |
 | `_backend/exports.py`, `export_saved_model` | on JAX, it uses a deprecated argument |

@@ -5,7 +5,7 @@ To divide batches, use `keras.distribution.DataParallel` on JAX, and a strategy 
 
 import keras
 
-from keras_bfn._backend.processes import mean_of_processes
+from keras_bfn._backend.collectives import mean_of_processes
 from keras_bfn._validation import check_choice, refusal
 
 

@@ -8,7 +8,8 @@ from keras import ops
 
 from keras_bfn._parts import check_names, describe, map_parts, names_of, sum_parts, sum_variables
 from keras_bfn._validation import mismatch, refusal
-from keras_bfn.networks.network import check_same_flow
+from keras_bfn.networks.conditions import describe_condition
+from keras_bfn.networks.network import Network, check_same_flow
 
 
 class Prediction(NamedTuple):
@@ -97,6 +98,8 @@ class Signature:
         inputs: the symbolic inputs of a functional model, by name; None for a network that declares
             none.
         condition: the symbolic condition, or a dict of them; None if none is declared.
+        conditions: what the condition is, as in `keras_bfn.networks.Network`; None if none is
+            declared.
         conditional: whether the network takes a condition; None if it does not declare its inputs.
         allow_missing: as in a model, by default whether the network declares a mask.
         is_nested: whether an input is a dict, which the network reads by its order.
@@ -123,6 +126,10 @@ class Signature:
         declared = self.inputs or {}
         self.condition = declared.get("condition")
         self.conditional = None if self.inputs is None else "condition" in declared
+        self.conditions = None
+        if self.conditional:
+            shapes = map_parts(lambda x: tuple(x.shape[1:]), self.condition)
+            self.conditions = network.conditions if isinstance(network, Network) else shapes
         is_known = allow_missing is None or isinstance(allow_missing, bool)
         if not is_known or ("mask" in declared and allow_missing is False):
             mask = "not False for a network that takes a 'mask'"
@@ -142,11 +149,15 @@ class Signature:
 
     def check_conditional(self, conditional, name="x"):
         """Raises a `ValueError` if a condition is missing, or the network takes none."""
-        if self.conditional not in (None, conditional):
-            takes, came = ("no", "a") if conditional else ("a", "no")
-            raise ValueError(
-                f"The network takes {takes} condition. Received: {came} condition in `{name}`"
-            )
+        if self.conditional in (None, conditional):
+            return
+        if conditional:
+            raise ValueError(f"The network takes no condition. Received: a condition in `{name}`")
+        how = "condition=..." if name == "condition" else f"{name}=(data, condition)"
+        raise ValueError(
+            f"The network takes a condition: {map_parts(describe_condition, self.conditions)}, for "
+            f"each example. Received: no condition in `{name}`. Write `{how}`"
+        )
 
 
 def _symbolic_inputs(network, names):

@@ -1,5 +1,6 @@
 """Packages that are not there are asked for, where they are needed; what an import leaves alone."""
 
+import os
 import subprocess
 import sys
 
@@ -74,6 +75,20 @@ def test_a_package_that_is_missing_is_asked_for(package, things, tmp_path, monke
     for call in NEEDS[package]:
         with pytest.raises(ImportError, match="pip install"):
             call(things, tmp_path)
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+def test_a_backend_that_is_missing_is_asked_for(backend):
+    code = f"import sys; sys.modules[{backend!r}] = None; import keras_bfn"
+    environment = os.environ | {"KERAS_BACKEND": backend}
+    found = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    said = found.stderr.strip().splitlines()
+    assert said[-1].startswith(f"ImportError: The backend of Keras, {backend!r}, is not installed.")
+    assert f'pip install "keras-bfn[{backend}]"' in said[-1]
+    assert "KERAS_BACKEND" in said[-1]
+    assert not any("site-packages/keras" in line for line in said)
 
 
 @pytest.mark.once("jax")

@@ -63,7 +63,7 @@ def test_a_functional_network_declares_what_it_takes():
     assert full.allow_missing
     assert full.optional == {"mask", "causal", "t_next"}
     assert full.condition is more["condition"]
-    with pytest.raises(ValueError, match=r"takes a condition\. Received: no condition in `x`"):
+    with pytest.raises(ValueError, match=r"takes a condition: numbers of shape \(2,\)"):
         full.check_conditional(False)
     with pytest.raises(ValueError, match="`allow_missing` must be True, False or None, and not F"):
         Signature(network_of(**symbolic(**more)), False, OWN_NAMES)

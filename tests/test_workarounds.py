@@ -373,7 +373,7 @@ def test_dropout_without_a_seed_ignores_its_own_generator():
     dropout = keras.layers.Dropout(0.5)
     dropout(X, training=True)
     state = ops.convert_to_numpy(dropout.seed_generator.state)
-    require(state[1] == 0, "_backend/randomness.py, torch_generators")
+    require(state[1] == 0, "_backend/generators.py, torch_generators")
 
 
 def test_the_states_of_seed_generators_are_not_saved(tmp_path):

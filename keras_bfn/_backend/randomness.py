@@ -10,17 +10,6 @@ from keras_bfn._backend.devices import is_on_cpu
 LARGE = 2**9  # numbers of one example, for draws must not depend on whether the batch size is known
 
 
-def torch_generators():
-    """Returns the PyTorch generators of dropout without a seed; none on other backends."""
-    if keras.backend.backend() != "torch":
-        return []
-    import torch
-
-    on_gpu = torch.cuda.is_initialized()
-    gpu = [torch.cuda.default_generators[torch.cuda.current_device()]] if on_gpu else []
-    return [torch.default_generator, *gpu]
-
-
 class ReplicaSeedGenerator(keras.random.SeedGenerator):
     """A seed generator with different random numbers on each replica of a TensorFlow strategy.
 

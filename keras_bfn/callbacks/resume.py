@@ -9,8 +9,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn._backend.processes import of_all_processes, process_of
-from keras_bfn._backend.randomness import torch_generators
+from keras_bfn._backend.collectives import of_all_processes
+from keras_bfn._backend.generators import torch_generators
+from keras_bfn._backend.processes import process_of
 from keras_bfn._typing import Path
 from keras_bfn._validation import check_int, check_path, mismatch, refusal, to_numpy
 from keras_bfn.saving.files import whole, write_atomically

@@ -54,7 +54,7 @@ class Distiller(Trainer):
         if not isinstance(student, Jumping):
             raise refusal("student", "must be a model of `make_student`", student)
         check_has_event_shape(student)
-        self.student, self._mean = student, WeightedMean()
+        self.student, self._mean = student, WeightedMean("sum_over_batch_size")
         self.built = True
 
     @property
@@ -120,7 +120,8 @@ class Distiller(Trainer):
             *args, **kwargs: as in `keras.Model.evaluate`.
 
         Returns:
-            The mean loss, as in Keras.
+            The mean loss. With a `sample_weight`, it is the mean of the weighted losses, as in
+            Keras, whatever the `batch_size`.
         """
         with evaluation_of(x), self.keeping_weights():
             return super().evaluate(x, *args, **kwargs)

@@ -4,16 +4,21 @@ import re
 from typing import Any, NoReturn
 
 import keras
+import numpy as np
 
 from keras_bfn import orders
 from keras_bfn._config import argument_names
-from keras_bfn._validation import check_bool, refusal
+from keras_bfn._parts import describe
+from keras_bfn._typing import ArrayLike, Nest, Parts, Scale
+from keras_bfn._validation import LARGEST, check_bool, check_real, mismatch, refusal
 from keras_bfn.distillation.jump_sampler import JumpSampler
 from keras_bfn.models import BayesianFlowNetwork
+from keras_bfn.models.classifier_free import ClassifierFreeGuidance
 from keras_bfn.networks import Network
 from keras_bfn.orders import AnyOrderNetwork, Order, Together
-from keras_bfn.samplers import Sampler
+from keras_bfn.samplers import NUM_STEPS, Sampler
 
+SCALE = "guidance_scale"  # the condition of guided students
 NEW_LAYERS = ("jump_dense_0", "jump_dense_1")
 
 
@@ -34,6 +39,51 @@ class Jumping:
         super().__init__(flow, network, *args, **kwargs)  # type: ignore[call-arg]
         if "t_next" not in self.signature.optional:
             raise refusal("network", "must take 't_next'", network)
+
+    def generate(
+        self,
+        num_samples: int,
+        num_steps: int = NUM_STEPS,
+        sampler: str | Sampler | None = None,
+        condition: Parts[ArrayLike] | None = None,
+        guidance_scale: Scale | ClassifierFreeGuidance = 1.0,
+        *args,
+        **kwargs,
+    ) -> Nest:
+        """Generates samples with `num_steps` network calls, given what its teacher is given.
+
+        Args:
+            num_samples, num_steps, condition: as in the teacher's `generate`.
+            sampler: `"jump"`, the default, or a `JumpSampler`.
+            guidance_scale: as in the teacher's `generate`. A guided student takes a number, and has
+                learnt the scales that its `Trajectories` had.
+            *args, **kwargs: other arguments of the teacher's `generate`.
+
+        Returns:
+            As the teacher's `generate`.
+
+        Raises:
+            ValueError: if an argument is out of its range.
+
+        Example:
+
+        >>> student = keras_bfn.BayesianFlowNetwork.from_preset("bfn_digits_student")
+        >>> student.generate(2, num_steps=1, condition=[3, 8], guidance_scale=2.0).shape
+        (2, 8, 8, 1)
+        """
+        taken = self.signature.condition
+        if isinstance(taken, dict) and SCALE in taken:
+            scale, guidance_scale = guidance_scale, 1.0
+            condition = {} if condition is None else named(condition)
+            if SCALE in condition:
+                expected = f"must not contain {SCALE!r}, which is an argument of `generate`"
+                raise mismatch("condition", expected, describe(condition))
+            expected = "a finite number, for a student that takes the scale as a condition"
+            scale = check_real(SCALE, scale, lambda x: abs(x) <= LARGEST, expected)
+            condition = condition | {SCALE: np.full(1, scale)}
+        return super().generate(  # type: ignore[misc]
+            num_samples, num_steps, sampler, condition, guidance_scale, *args, **kwargs
+        )
 
     def get_sampler(self, identifier: str | Sampler | None) -> Sampler:
         """Returns a `JumpSampler`: that of None and of `"jump"`, or the given one."""
@@ -121,9 +171,9 @@ def make_student(
             the inputs of the teacher's network; a subclassed one also needs an attribute
             `jumps = True`. By default a copy of the teacher's, with its weights, without its own
             dropout, and with all weights trainable, if that is a network of this package.
-        guided: bool. Whether the copy takes the guidance scale as one more condition: its condition
-            is a dict of the teacher's, or of `"condition"`, and of `"guidance_scale"`,
-            `(batch, 1)`.
+        guided: bool. Whether the copy learns the guidance scale, which its `generate` then takes as
+            the teacher's does. Its network's condition is a dict of the teacher's, or of
+            `"condition"`, and of `"guidance_scale"`, `(batch, 1)`.
 
     Returns:
         A `Student`, or for an `AnyOrderNetwork` an `AnyOrderStudent`, which is not compiled.
@@ -172,10 +222,10 @@ def _copy(network, guided):
         config["dropout"] = 0.0
     if guided:
         conditions = named(network.conditions)
-        if "guidance_scale" in conditions:
-            raise refusal("guided", "must be False: the teacher takes a 'guidance_scale'", guided)
+        if SCALE in conditions:
+            raise refusal("guided", f"must be False: the teacher takes a {SCALE!r}", guided)
         new_layers.append(f"condition_embedding_{len(conditions)}")
-        config["conditions"] = conditions | {"guidance_scale": (1,)}
+        config["conditions"] = conditions | {SCALE: (1,)}
     student = type(network).from_config(config)
     embedded = {layer.name for layer in student.layers}
     if not embedded.issuperset(new_layers):

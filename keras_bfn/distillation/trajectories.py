@@ -30,7 +30,7 @@ from keras_bfn._validation import (
     to_numpy,
 )
 from keras_bfn.datasets.batches import Epochs
-from keras_bfn.distillation.student import Jumping, named
+from keras_bfn.distillation.student import SCALE, Jumping, named
 from keras_bfn.inputs.conditions import condition_inputs
 from keras_bfn.models import BayesianFlowNetwork
 from keras_bfn.models.classifier_free import ClassifierFreeGuidance, check_classifier_free
@@ -237,7 +237,7 @@ def _generate_some(data, rng, num_paths, guidance_scale):
     conditions = condition_inputs(model, condition, num_paths)
     if isinstance(data.guidance_scale, tuple):  # the student takes the scale as a condition
         scales = np.full((num_paths, 1), guidance_scale, "float32")
-        conditions["condition"] = named(conditions["condition"]) | {"guidance_scale": scales}
+        conditions["condition"] = named(conditions["condition"]) | {SCALE: scales}
     return t, (s, result.samples, conditions)
 
 

@@ -202,6 +202,7 @@ class ContinuousFlow(NumberFlow):
     """
 
     shorthands = (("sigma_1", "schedule"),)
+    range_advice = ". For other units, write `flow = keras_bfn.flows.fit_scaling(flow, x)`"
     output_size = 1
 
     def __init__(

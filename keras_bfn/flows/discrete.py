@@ -66,7 +66,9 @@ class DiscreteFlow(Flow):
         self.num_classes = check_int("num_classes", num_classes, 2)
         if (beta_1 is None) == (schedule is None):
             expected = "Exactly one of the arguments `beta_1` and `schedule` must be given"
-            raise ValueError(f"{expected}. Received: beta_1={beta_1}, schedule={schedule}")
+            advice = "Write `beta_1=3.0`, for example; `keras_bfn.schedules.fit` fits it to data"
+            came = f"beta_1={beta_1}, schedule={schedule}"
+            raise ValueError(f"{expected}. Received: {came}. {advice}")
         if beta_1 is not None:
             schedule = QuadraticSchedule(beta_1)
         super().__init__(schedule)  # type: ignore[arg-type]

@@ -106,6 +106,7 @@ class Flow(Immutable):
     theta_tells_all = False
     theta_range = (-1, 1)
     theta_is_probs = False
+    range_advice = ""  # what to do with data outside of `data_range`, for the message
     if TYPE_CHECKING:  # Checkers let attributes and properties replace a property only.
 
         @property
@@ -178,7 +179,8 @@ class Flow(Immutable):
             variable = np.unravel_index(np.argmax(outside), outside.shape)
             low, high = (np.broadcast_to(end, outside.shape)[variable] for end in self.data_range)
             expected = f"must lie in [{low:.9g}, {high:.9g}] for {self!r}"
-            raise mismatch(name, expected, f"values from {x.min()} to {x.max()}")
+            came = f"values from {x.min()} to {x.max()}{self.range_advice}"
+            raise mismatch(name, expected, came)
 
     def check_values(self, x: ArrayLike, name: str = "x") -> Array:
         """Returns `x` as a numpy array, or raises a `ValueError` if its values have another type.
@@ -198,7 +200,13 @@ class Flow(Immutable):
         suits = ("int" in dtype or dtype == "bool") if self.discrete else "float" in dtype
         if not suits:
             expected = f"must contain {'integers' if self.discrete else 'floats'} for {self!r}"
-            raise mismatch(name, expected, f"dtype {dtype}")
+            came = f"dtype {dtype}"
+            if self.num_values is not None and "float" in dtype:
+                came += f". Write `{name}.astype('int32')` for whole numbers, and for numbers in "
+                came += f"[0, 1] `np.rint({self.num_values - 1} * {name}).astype('int32')`"
+            elif not self.discrete and "int" in dtype:
+                came += f". Write `{name}.astype('float32')`"
+            raise mismatch(name, expected, came)
 
     def hear(self, s: Tensor, beta: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
         """Returns evidence and theta when the receiver observes only some variables.

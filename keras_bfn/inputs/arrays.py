@@ -116,11 +116,6 @@ def check_data(flow, event_shape, x, name="x", allow_missing=False):
     return x
 
 
-def standardize(x):
-    """Converts valid data to the dtypes that `generate` returns, int32 and float32."""
-    return map_parts(lambda x: x.astype(standard_dtype(x.dtype.name), copy=False), x)
-
-
 def read_all(x, name):
     """Returns arrays unchanged, and a pipeline as the arrays of all its batches.
 
@@ -201,7 +196,13 @@ def check_form(flow, event_shape, x):
 
 def _other_shape(event_shape, x, name):
     expected = f"must have shape (batch, *event_shape) with event_shape={event_shape}"
-    return mismatch(name, expected, f"shape {tuple(x.shape)}")
+    shape = tuple(x.shape)
+    advice = {
+        (*shape[1:], 1): f". Write `{name}[..., None]`, with an axis of channels",
+        shape: f". Write `{name}[None]`, for one example",
+        shape[2:] + shape[1:2]: f". Write `np.moveaxis({name}, 1, -1)`, with channels last",
+    }
+    return mismatch(name, expected, f"shape {shape}{advice.get(event_shape, '')}")
 
 
 def split_condition(inputs):

@@ -132,7 +132,11 @@ def _check_classes(condition, none, name):
     if not are_integers or condition.ndim != 1 or not np.isin(condition, possible).all():
         expected = f"must have integer conditions of shape (batch,) in 0..{none}, where {none} "
         came = f"conditions of shape {condition.shape}, dtype {condition.dtype}"
-        if are_integers and condition.size:
+        if condition.ndim > 1:
+            came += ". Write `.argmax(axis=-1)` after one-hot classes, `[:, 0]` after a column"
+        elif not are_integers:
+            came += ". Write `.astype('int32')` after them"
+        elif condition.size:
             came += f", between {condition.min()} and {condition.max()}"
         raise mismatch(name, f"{expected}means no condition", came)
 
@@ -158,7 +162,8 @@ def condition_inputs(model, condition, num_examples):
     """
     null = model.null_condition
     if condition is None:
-        condition = null
+        taken = names_of(model.signature.condition)
+        condition = null if taken in (None, names_of(null)) else None  # or only some of them
     elif isinstance(condition, dict) and isinstance(null, dict):
         condition = null | condition  # conditions that are left out are null
     model.signature.check_conditional(condition is not None, "condition")

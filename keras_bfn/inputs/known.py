@@ -1,11 +1,11 @@
-"""Data of which only some variables are known, for inpainting."""
+"""Data of which only some variables are known."""
 
 import numpy as np
 
 from keras_bfn._parts import check_has_event_shape, check_names, map_parts, names_of, part_names
-from keras_bfn._validation import mismatch
-from keras_bfn.inputs.arrays import check_data, read_all, standardize
-from keras_bfn.inputs.missing import all_missing, check_mask, fill_unknown, is_missing
+from keras_bfn._validation import mismatch, standard_dtype, to_numpy
+from keras_bfn.inputs.arrays import check_data, read_all
+from keras_bfn.inputs.missing import is_missing, put_some_value
 
 
 def check_partly_known(model, x, known):
@@ -21,7 +21,7 @@ def check_partly_known(model, x, known):
     if isinstance(model.flow, dict):
         x, known = _fill_in_parts(model, x, known)
     if names_of(x) == names_of(model.flow):
-        x = map_parts(fill_unknown, model.flow, read_all(x, "x"), known)
+        x = map_parts(_fill_unknown, model.flow, read_all(x, "x"), known)
     x = standardize(check_data(model.flow, model.event_shape, x, allow_missing=True))
     return x, map_parts(_check_known, part_names(model.flow, "known"), known, x)
 
@@ -48,3 +48,40 @@ def _check_known(name, known, x):
         expected = "must be false where `x` is missing (NaN or, for integers, -1)"
         raise mismatch(name, expected, f"true for {(known & missing).sum()} missing values")
     return known.astype("float32")
+
+
+def check_mask(name, mask, shape):
+    """Returns a mask of known variables as booleans of this shape, or raises a `ValueError`."""
+    mask = to_numpy(mask, name)
+    known = _spread(mask, shape)
+    if known is None:
+        expected = f"must be a boolean array, true for known variables, that broadcasts to {shape}"
+        raise mismatch(name, expected, f"shape {mask.shape}, dtype {mask.dtype}")
+    return known
+
+
+def _spread(mask, shape):
+    """Returns a numpy array of booleans broadcast to this shape, or None if that fails."""
+    try:
+        return np.broadcast_to(mask, shape) if mask.dtype == bool else None
+    except ValueError:
+        return None
+
+
+def _fill_unknown(flow, x, known):
+    """Returns data with unknown values replaced by valid ones; errors are left for later."""
+    x = to_numpy(x)
+    mask = _spread(to_numpy(known, "known"), x.shape)
+    is_valid = mask is not None and x.dtype.kind in "iuf"
+    return put_some_value(flow, x, ~mask) if is_valid else x
+
+
+def all_missing(flow, event_shape, num):
+    """Returns `num` examples in which all variables are missing."""
+    nothing, dtype = (-1, "int32") if flow.discrete else (np.nan, "float32")
+    return np.full((num, *event_shape), nothing, dtype)
+
+
+def standardize(x):
+    """Converts valid data to the dtypes that `generate` returns, int32 and float32."""
+    return map_parts(lambda x: x.astype(standard_dtype(x.dtype.name), copy=False), x)

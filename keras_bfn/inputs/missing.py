@@ -63,38 +63,6 @@ def some_value(flow):
     return np.where(np.isfinite(middle), middle, np.clip(0.0, low, high))
 
 
-def spread(mask, shape):
-    """Returns a numpy array of booleans broadcast to this shape, or None if that fails."""
-    try:
-        return np.broadcast_to(mask, shape) if mask.dtype == bool else None
-    except ValueError:
-        return None
-
-
-def fill_unknown(flow, x, known):
-    """Returns data with unknown values replaced by valid ones; errors are left for later."""
-    x = to_numpy(x)
-    mask = spread(to_numpy(known, "known"), x.shape)
-    is_valid = mask is not None and x.dtype.kind in "iuf"
-    return put_some_value(flow, x, ~mask) if is_valid else x
-
-
-def check_mask(name, mask, shape):
-    """Returns a mask of known variables as booleans of this shape, or raises a `ValueError`."""
-    mask = to_numpy(mask, name)
-    known = spread(mask, shape)
-    if known is None:
-        expected = f"must be a boolean array, true for known variables, that broadcasts to {shape}"
-        raise mismatch(name, expected, f"shape {mask.shape}, dtype {mask.dtype}")
-    return known
-
-
-def all_missing(flow, event_shape, num):
-    """Returns `num` examples in which all variables are missing."""
-    nothing, dtype = (-1, "int32") if flow.discrete else (np.nan, "float32")
-    return np.full((num, *event_shape), nothing, dtype)
-
-
 def put_missing(x, mask):
     """Returns a numpy array with -1 or NaN for each variable that is not observed."""
     dtype = np.promote_types(x.dtype, "int8")  # which has -1

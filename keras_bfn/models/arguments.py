@@ -76,7 +76,8 @@ def check_loss_weights(loss_weights, flow):
 def _bind(model, method, *args, **kwargs):
     """Returns the arguments of a Keras method by name, and checks those that Keras does not."""
     if not model.compiled:
-        raise ValueError(f"You must call `compile()` before calling `{method.__name__}()`.")
+        how = "such as `model.compile('adamw')`"
+        raise ValueError(f"You must call `compile()` before `{method.__name__}()`, {how}")
     arguments = inspect.signature(method).bind(*args, **kwargs).arguments
     arguments.update(arguments.pop("kwargs", {}))
     for name in LEAST.keys() & arguments.keys():

@@ -179,6 +179,7 @@ class BayesianFlowNetwork(Built):
             for name in (EVALUATED, "reconstruction", "bits_per_dim", "nats_per_example", *names)
         }
         self._mean = WeightedMean()
+        self._may_be_new = True  # until samples were generated
         self.programs = Programs(self)  # not a dict: Keras 3.15 would track its models as layers
 
         inputs = self.signature.inputs
@@ -1019,8 +1020,8 @@ class BayesianFlowNetwork(Built):
 class WeightedMean(keras.losses.Loss):
     """Applies Keras's reduction to given values: sample weights, and the scaling of replicas."""
 
-    def __init__(self):
-        super().__init__(reduction="mean_with_sample_weight", dtype="float32")
+    def __init__(self, reduction="mean_with_sample_weight"):
+        super().__init__(reduction=reduction, dtype="float32")
 
     def call(self, y_true, y_pred):
         return y_pred

@@ -246,7 +246,9 @@ class Files(Trainer):
                 no event shape yet.
             ImportError: if a package that the format needs is not installed, or too old.
 
-        Example, on PyTorch. The code from `session` on only needs onnxruntime and numpy:
+        Example, on PyTorch. The code from `session` on only needs onnxruntime and numpy. `given` is
+        a dict of all inputs but the times, the state and the noise: `{}`, or for classes
+        `{"condition": np.zeros(num_samples, "int32")}`:
 
         ```python
         model.export("step.onnx", format="onnx", sampler="sde2")
@@ -255,7 +257,7 @@ class Files(Trainer):
         names = [output.name for output in session.get_outputs()]
         shapes = {i.name: i.shape for i in session.get_inputs()}
         shapes = {name: [num_samples, *s[1:]] if s else [] for name, s in shapes.items()}
-        feed = {name: np.zeros(shape, "float32") for name, shape in shapes.items()}
+        feed = {name: np.zeros(shape, "float32") for name, shape in shapes.items()} | given
         rng = np.random.default_rng(0)
         draw = {"normal": rng.standard_normal, "uniform": rng.random}
         times = np.linspace(0, 1, num_steps + 1, dtype="float32")

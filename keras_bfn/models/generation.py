@@ -18,6 +18,7 @@ from keras_bfn._validation import (
     check_verbose,
     mismatch,
     refusal,
+    warn,
 )
 from keras_bfn.inputs.conditions import condition_inputs
 from keras_bfn.inputs.missing import within_lengths
@@ -183,7 +184,22 @@ def add_condition(model, event_shape, inputs, options, can_forget=False):
     if not model.built:
         shapes = map_parts(lambda shape: (num_samples, *shape), event_shape)
         model.build_for(shapes, inputs.get("condition"))
+    warn_if_new(model)
     return inputs, found
+
+
+def warn_if_new(model):
+    """Warns, once for each model, if all biases of the network are 0, as they are at first."""
+    if not model._may_be_new:
+        return
+    model._may_be_new, weights = False, model.network.weights
+    # Those of tokens, which are random, have two axes.
+    biases = [w for w in weights if w.path.endswith("/bias") and len(w.shape) == 1]
+    if biases and not any(ops.any(ops.not_equal(bias, 0)) for bias in biases):
+        warn(
+            "The network has been neither trained nor loaded: all of its biases are 0. Call `fit`, "
+            "`load_weights` or `from_preset` before `generate`, which now returns noise"
+        )
 
 
 def generate(model, num_samples, sampler, latents, lengths, options):

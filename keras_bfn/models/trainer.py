@@ -10,6 +10,7 @@ import keras
 
 from keras_bfn import _keras
 from keras_bfn._backend.weights import KeepsWeights
+from keras_bfn._validation import telling_arguments
 from keras_bfn.models import averaging
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
@@ -24,7 +25,7 @@ def in_turn(verb: Verb) -> Verb:
 
     @functools.wraps(verb)
     def take_turn(model, *args, **kwargs):
-        with model.turn:
+        with model.turn, telling_arguments(verb):
             return verb(model, *args, **kwargs)
 
     return cast(Verb, take_turn)

@@ -47,6 +47,13 @@ def null_conditions(conditions):
     return conditions if isinstance(conditions, int) else None
 
 
+def describe_condition(one):
+    """Describes what `condition` takes: an int K is of classes, another value is a shape."""
+    if isinstance(one, int):
+        return f"integers 0..{one - 1}; {one} means no condition"
+    return f"numbers of shape {one}"
+
+
 class Conditions:
     """The symbolic inputs of conditions, and the methods that feed them into a network.
 

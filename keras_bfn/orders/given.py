@@ -2,8 +2,9 @@
 
 from keras_bfn._parts import check_names, map_parts, part_names
 from keras_bfn._validation import mismatch, refusal
-from keras_bfn.inputs.arrays import check_data, standardize
-from keras_bfn.inputs.missing import all_missing, check_mask, fill_missing, is_missing
+from keras_bfn.inputs.arrays import check_data
+from keras_bfn.inputs.known import all_missing, check_mask, standardize
+from keras_bfn.inputs.missing import fill_missing, is_missing
 
 
 def check_known(model, known, x):

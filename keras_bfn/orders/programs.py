@@ -11,7 +11,7 @@ from keras_bfn import _keras
 from keras_bfn._parts import map_parts, sum_variables
 from keras_bfn._validation import refusal
 from keras_bfn.inputs.conditions import cast_conditions
-from keras_bfn.inputs.missing import all_missing
+from keras_bfn.inputs.known import all_missing
 from keras_bfn.models.programs import STEPS, SamplingProgram, find_times, finish_samples
 from keras_bfn.models.scoring import ScoringProgram
 from keras_bfn.orders.given import known_inputs

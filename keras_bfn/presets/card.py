@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_bfn._parts import list_parts, part_names
 from keras_bfn._validation import check_number, refusal
+from keras_bfn.networks.conditions import describe_condition
 from keras_bfn.saving.files import write_atomically
 
 CARD, PICTURE = "README.md", "samples.png"
@@ -149,9 +150,7 @@ def _describe(model):
     conditions = getattr(model.network, "conditions", None)
     if conditions is not None:
         for name, one in list_parts(part_names(conditions, "conditions"), conditions):
-            rows[name] = f"numbers of shape {one}"
-            if isinstance(one, int):
-                rows[name] = f"integers 0..{one - 1}; {one} means no condition"
+            rows[name] = describe_condition(one)
     if network.__module__.split(".")[0] not in ("keras_bfn", "keras"):
         rows["to import first"] = f"`{network.__module__}`, which registers `{network.__name__}`"
     return rows

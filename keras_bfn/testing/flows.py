@@ -19,6 +19,7 @@ from keras_bfn.testing.claims import (
     require_float32,
     require_mean,
     require_saving,
+    require_shape,
     requiring,
 )
 from keras_bfn.testing.costs import MOST_NUMBERS, check_edges, check_entropy
@@ -84,6 +85,8 @@ def check_flow(
         flow = _check_each_variable(flow, event_shape, rng)
     x = _draw_data(flow, rng) if x is None else np.ravel(x)
     _check_data_checks(flow, x)
+    shape = (*x.shape, flow.embedding_size)
+    require_shape(flow.embed(x), shape, f"{type(flow).__name__}.embed(x)")
     check_output_distribution(flow)
     _check_shapes(flow, x)
     _check_draws(flow, x, rng)

@@ -1,38 +1,7 @@
-"""One process alone is the first of one; PyTorch's processes share means."""
+"""One process alone is the first of one."""
 
-import keras
-import pytest
-
-from keras_bfn._backend.processes import mean_of_processes, of_all_processes, process_of
-from tests.tensors import to_numpy, to_tensor
-
-BACKEND = keras.backend.backend()
+from keras_bfn._backend.processes import process_of
 
 
 def test_a_process_alone_is_the_first_of_one():
     assert process_of() == (0, 1)
-    assert of_all_processes(7) == [7]
-
-
-@pytest.mark.skipif(BACKEND != "torch", reason="for PyTorch")
-def test_the_mean_over_one_process_is_what_it_was_and_none_stays_none():
-    import torch
-
-    store = torch.distributed.HashStore()
-    torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
-    try:
-        assert process_of() == (0, 1)
-        given = [to_tensor([[1.0, 2.0]]), None, torch.ones(3, dtype=torch.bfloat16)]
-        first, nothing, last = mean_of_processes(given)
-        assert mean_of_processes([None]) == [None]
-    finally:
-        torch.distributed.destroy_process_group()
-    assert nothing is None
-    assert to_numpy(first).tolist() == [[1.0, 2.0]]
-    assert (last.dtype, last.tolist()) == (torch.bfloat16, [1.0] * 3)
-
-
-@pytest.mark.skipif(BACKEND == "torch", reason="for others")
-def test_means_are_shared_on_pytorch_alone():
-    with pytest.raises(RuntimeError, match=f"requires PyTorch.*{BACKEND}"):
-        mean_of_processes([])

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_bfn._backend.randomness import LARGE, SeedGenerator, draw_normal, torch_generators
+from keras_bfn._backend.randomness import LARGE, SeedGenerator, draw_normal
 from tests.checks import assert_draws_are_normal
 from tests.tensors import to_numpy
 
@@ -42,18 +42,3 @@ def test_a_generator_is_kerass_own_without_replicas():
     own, kerases = SeedGenerator(5), keras.random.SeedGenerator(5)
     for _ in range(3):
         np.testing.assert_array_equal(to_numpy(own.next()), to_numpy(kerases.next()))
-
-
-def test_the_generators_of_dropout_without_a_seed_are_those_of_pytorch():
-    generators = torch_generators()
-    if BACKEND != "torch":
-        assert generators == []
-        return
-    import torch
-
-    assert generators[0] is torch.default_generator
-    state = [generator.get_state() for generator in generators]
-    first = torch.rand(4)
-    for generator, before in zip(generators, state, strict=True):
-        generator.set_state(before)
-    assert torch.equal(torch.rand(4), first)

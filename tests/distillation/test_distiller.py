@@ -114,6 +114,48 @@ def test_a_guided_student_takes_the_scale_as_a_condition(name):
     assert "guidance_scale" not in student.null_condition
 
 
+@pytest.mark.parametrize("name", everywhere(["MLP", "MLP, dict of conditions"], "MLP"))
+def test_a_guided_student_is_asked_as_its_teacher(name):
+    """The oracle is the network itself, in one jump, at the same noise."""
+    teacher = make_teacher(TEACHERS[name]())
+    student = make_student(teacher, guided=True)
+    randomise(student.network)
+    condition = conditions_of(teacher)
+    own = condition if isinstance(condition, dict) else {"condition": condition}
+
+    def expect(scale):
+        scales = {"guidance_scale": np.full((5, 1), scale, "float32")}
+        told = {"condition": own | scales, "seed": 0, "verbose": 0}
+        return keras_bfn.BayesianFlowNetwork.generate(student, 5, 1, "jump", **told)
+
+    for scale, options in ((1.0, {}), (50.0, {"guidance_scale": 50})):
+        found = student.generate(5, 1, condition=condition, seed=0, verbose=0, **options)
+        np.testing.assert_array_equal(found, expect(scale))
+    assert (expect(1.0) != expect(50.0)).any()
+
+
+def test_without_a_condition_a_guided_student_takes_the_null_condition():
+    student = make_student(make_teacher(TEACHERS["MLP"]()), guided=True)
+    randomise(student.network)
+    options = {"guidance_scale": 2.0, "seed": 0, "verbose": 0}
+    of_null = student.generate(5, 1, condition=[3] * 5, **options)
+    np.testing.assert_array_equal(student.generate(5, 1, **options), of_null)
+
+
+def test_an_evaluation_with_weights_does_not_depend_on_the_batch_size():
+    model = make_pair_model()
+    student = make_student(model, networks.MLP(model.flow, (2,), 8, 1, jumps=True))
+    distiller = Distiller(student)
+    distiller.compile("adam")
+    inputs, target = Trajectories(model, 12, 3, num_jumps=1, batch_size=12)[0]
+    weights = np.random.default_rng(0).exponential(size=12)
+    options = {"sample_weight": weights, "verbose": 0}
+    losses = [distiller.evaluate(inputs, target, batch_size=num, **options) for num in (1, 5, 12)]
+    found = keras.ops.convert_to_numpy(distiller(inputs))
+    errors = model.flow.gain * np.square(found - target).sum(axis=(1, 2)) / 2
+    np.testing.assert_allclose(losses, np.mean(weights * errors), rtol=1e-5)
+
+
 def train(model, epochs, num_steps=8, width=32, batch_size=256, peak_rate=3e-3, **options):
     network = networks.MLP(model.flow, model.event_shape, width, num_blocks=2, jumps=True)
     student = make_student(model, network)
@@ -178,10 +220,9 @@ def test_a_student_is_saved_with_its_jumps(tmp_path):
     randomise(student.network)
     student.save(tmp_path / "student.keras")
     loaded = keras.saving.load_model(tmp_path / "student.keras")
-    condition = {"condition": np.array([0, 1, 2, 2]), "guidance_scale": np.full((4, 1), 2.0)}
+    guides = {"condition": [0, 1, 2, 2], "guidance_scale": 2.0}
     first, second = (
-        model.generate(4, 2, "jump", condition=condition, seed=1, verbose=0)
-        for model in (student, loaded)
+        model.generate(4, 2, "jump", seed=1, verbose=0, **guides) for model in (student, loaded)
     )
     np.testing.assert_array_equal(first, second)
 

@@ -287,7 +287,9 @@ def test_values_beyond_the_range_are_refused_and_never_generated(models):
     beyond = x.copy()
     beyond[3, 2] = 2051.0
     for verb in (model.evaluate, model.code_length, model.fit, OWN.check_data):
-        with pytest.raises(ValueError, match=r"`x` must lie in \[1950, 2050\].*to 2051"):
+        with pytest.raises(
+            ValueError, match=r"`x` must lie in \[1950, 2050\].*to 2051.*fit_scaling"
+        ):
             verb(beyond)
     OWN.check_data(np.float32([OWN.data_range[0], OWN.data_range[1]]))  # rounded to float32
     params = to_tensor(np.full((2, 3, 1), 1e4) * [[[1]], [[-1]]])

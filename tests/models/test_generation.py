@@ -1,6 +1,7 @@
 """`generate`: what it returns, that seeds repeat, and that it compiles once."""
 
 import functools
+import warnings
 
 import keras
 import numpy as np
@@ -29,6 +30,22 @@ def test_samples_have_the_form_of_the_data(name, model_of):
     samples = model.generate(4, num_steps=3, verbose=0)
     assert samples.shape == (4, *EVENT_SHAPE)
     model.flow.check_data(samples)
+
+
+NEW = r"neither trained nor loaded.*Call `fit`, `load_weights` or `from_preset`"
+
+
+def test_a_network_neither_trained_nor_loaded_warns_once(tmp_path):
+    new, trained = make_model(FLOWS["discrete"]()), make_model(FLOWS["discrete"]())
+    with pytest.warns(UserWarning, match=NEW):
+        new.generate(2, 2, verbose=0)
+    trained.fit(make_data(trained.flow), verbose=0)
+    trained.save(tmp_path / "trained.keras")
+    models = (new, trained, keras.saving.load_model(tmp_path / "trained.keras"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        for model in models:
+            model.generate(2, 2, verbose=0)
 
 
 def test_the_same_seed_repeats_and_no_seed_differs(model_of):

@@ -186,8 +186,8 @@ def test_guided_digits_are_read_as_the_class_asked_for():
 def test_a_student_draws_the_digit_asked_for_in_one_call():
     model = BayesianFlowNetwork.from_preset("bfn_digits_student")
     classes = np.tile(np.arange(10), 20)
-    condition = {"condition": classes, "guidance_scale": np.full((200, 1), 2.0)}
-    samples = model.generate(200, 1, condition=condition, seed=0, batch_size=200, verbose=0)
+    guides = {"condition": classes, "guidance_scale": 2.0}
+    samples = model.generate(200, 1, seed=0, batch_size=200, verbose=0, **guides)
     assert fraction_right(samples, classes).min() >= 0.95
 
 

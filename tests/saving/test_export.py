@@ -283,7 +283,7 @@ def test_the_documented_loop_generates_from_one_file(folder, tmp_path, monkeypat
     onnxruntime = pytest.importorskip("onnxruntime")
     (code,) = python_blocks(BayesianFlowNetwork.export.__doc__)
     monkeypatch.chdir(tmp_path)
-    names = {"np": np, "onnxruntime": onnxruntime, "num_samples": 50, "num_steps": 10}
+    names = {"np": np, "onnxruntime": onnxruntime, "num_samples": 50, "num_steps": 10, "given": {}}
     names["model"] = types.SimpleNamespace(export=lambda *args, **options: None)
     path = folder / "of_this_package.onnx"
     if not path.exists():  # the test above has made it, if it ran
@@ -295,6 +295,22 @@ def test_the_documented_loop_generates_from_one_file(folder, tmp_path, monkeypat
     expected = of_this_package().generate(1000, 10, sampler="sde2", verbose=0)
     for k in range(5):
         assert abs((samples == k).mean() - (expected == k).mean()) < 0.15
+
+
+@pytest.mark.once
+def test_the_documented_loop_generates_given_classes(tmp_path, monkeypatch):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    (code,) = python_blocks(BayesianFlowNetwork.export.__doc__)
+    monkeypatch.chdir(tmp_path)
+    model = of_keras()
+    model.network.set_weights([4.0 * weight for weight in model.network.get_weights()])
+    classes = np.repeat(np.arange(2, dtype="int32"), 500)
+    names = {"np": np, "onnxruntime": onnxruntime, "num_samples": 1000, "num_steps": 10}
+    exec(code, names | {"model": model, "given": {"condition": classes}}, found := {})
+    expected = model.generate(1000, 10, "sde2", classes, batch_size=1000, seed=0, verbose=0)
+    means, of_generate = (x.reshape(2, 500, 2).mean(axis=1) for x in (found["samples"], expected))
+    np.testing.assert_allclose(means, of_generate, atol=0.4)
+    assert np.abs(of_generate[0] - of_generate[1]).max() > 1
 
 
 @pytest.mark.usefixtures("exporting_versions")

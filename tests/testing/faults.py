@@ -52,6 +52,11 @@ class HalfPrecision(flows.DiscreteFlow):
         return ops.cast(super().embed(x), "float16")
 
 
+class EmbedsWithoutAnAxis(flows.ContinuousFlow):
+    def embed(self, x):
+        return ops.cast(x, "float32")
+
+
 class WideTheta(flows.DiscreteFlow):
     def input_params(self, s, beta):
         return s

@@ -13,6 +13,7 @@ FLOWS = {
     faults.BiasedSample: ((3, 2.0), r"sample_evidence.* the mean of \d+ draws is 0\.\d+ \+-"),
     faults.OneNoiseForAllNumbers: ((3, 2.0), "with independent components"),
     faults.HalfPrecision: ((3, 2.0), r"embed\(x\) must be float32.*It is float16"),
+    faults.EmbedsWithoutAnAxis: ((0.1,), r"embed\(x\) must have shape \(64, 1\). It has shape"),
     faults.WideTheta: ((2, 2.0), r"input_params.*must have shape \(4, 1\). It has shape \(4, 2\)"),
     faults.WrongMean: ((3, 2.0), "expected_embedding must be the mean embedding of samples"),
     faults.HalfDivergence: ((0.1, "data"), "sender_receiver_kl must be -log_receiver_ratio"),

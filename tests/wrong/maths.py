@@ -88,7 +88,10 @@ CALLS = {
     "colour": {
         "Sampler.__init__() got an unexpected keyword": [
             (lambda t: samplers.SDE1Sampler(colour=1), "", TypeError)
-        ]
+        ],
+        "argument 'colour'. The arguments are num_bins, sigma_1, prediction, schedule, prior": [
+            (lambda t: flows.DiscretizedFlow(colour=1), "", TypeError)
+        ],
     },
     "counts": {
         "integers of at least 0 and have shape": [

@@ -111,15 +111,18 @@ CALLS = {
         "got an unexpected keyword argument 'colour'": [
             (lambda t: t.model.fit(X, colour=1), "", TypeError)
         ],
+        "keyword argument 'colour'. The arguments are num_samples, num_steps, sampler, ": [
+            (lambda t: t.model.generate(1, colour=1), "", TypeError)
+        ],
         "`generate_text` passes further arguments to": [
             (lambda t: t.texts.generate_text(1, colour=1), "", TypeError)
         ],
     },
     "compile": {
-        "You must call `compile()` before calling `fit()`": [
+        "You must call `compile()` before `fit()`, such as `model.compile('adamw')`": [
             (lambda t: make_model(FLOW, compiled=False).fit(X), "")
         ],
-        "You must call `compile()` before calling `evaluate()`": [
+        "You must call `compile()` before `evaluate()`": [
             (lambda t: make_model(FLOW, compiled=False).evaluate(X), "")
         ],
     },
@@ -823,12 +826,23 @@ CALLS = {
                         (
                             X_CONTINUOUS,
                             "must contain integers for DiscreteFlow(num_classes=2,",
-                            "dtype float32",
+                            "dtype float32. Write `x.astype('int32')` for whole numbers, and for "
+                            "numbers in [0, 1] `np.rint(1 * x).astype('int32')`",
                         ),
                         (
                             X[..., 0],
                             "(batch, *event_shape) with event_shape=(4, 4, 1)",
-                            "shape (24, 4, 4)",
+                            "shape (24, 4, 4). Write `x[..., None]`",
+                        ),
+                        (
+                            X[0],
+                            "(batch, *event_shape) with event_shape=(4, 4, 1)",
+                            "shape (4, 4, 1). Write `x[None]`",
+                        ),
+                        (
+                            np.moveaxis(X, -1, 1),
+                            "(batch, *event_shape) with event_shape=(4, 4, 1)",
+                            "shape (24, 1, 4, 4). Write `np.moveaxis(x, 1, -1)`",
                         ),
                         (
                             X[:, :3],
@@ -862,8 +876,11 @@ CALLS = {
             ),
             (lambda t: t.continuous.fit(X_CONTINUOUS * inf), "an array with NaN or infinity"),
         ],
-        "The network takes a condition": [
-            (lambda t: t.conditional.fit(X_MANY), "no condition in `x`")
+        "The network takes a condition: integers 0..2; 3 means no condition, for each": [
+            (
+                lambda t: t.conditional.fit(X_MANY),
+                "no condition in `x`. Write `x=(data, condition)`",
+            )
         ],
         "integer conditions of shape (batch,) in 0..3,": [
             (
@@ -872,7 +889,11 @@ CALLS = {
             ),
             (
                 lambda t: t.conditional.fit((X_MANY, np.array([0.5] * 4))),
-                "conditions of shape (4,), dtype float64",
+                "conditions of shape (4,), dtype float64. Write `.astype('int32')` after them",
+            ),
+            (
+                lambda t: t.conditional.fit((X_MANY, np.eye(4))),
+                "conditions of shape (4, 4), dtype float64. Write `.argmax(axis=-1)` after one-hot",
             ),
         ],
         "one condition for each of 4 examples": [

@@ -109,11 +109,20 @@ CALLS = {
         ]
     },
     "condition": {
+        "The network takes a condition: {'label': 'integers 0..2; 3 means no condition', 'size'": [
+            (lambda t: t.two_conditions.generate(2), "no condition in `condition`. Write `cond")
+        ],
         "The network takes no condition": [
             (
                 lambda t: testing.check_network(t.model.network, FLOW, condition=[1, 2]),
                 "a condition in `condition`",
                 AssertionError,
+            )
+        ],
+        "must not contain 'guidance_scale', which is an argument": [
+            (
+                lambda t: t.guided_student.generate(2, 1, condition={"guidance_scale": [[2.0]]}),
+                "a dict with the keys ['guidance_scale']",
             )
         ],
         "one or more conditions, and as many in each array": [
@@ -211,6 +220,9 @@ CALLS = {
         ],
         "finite number, at most 1e+30 in magnitude": [
             lambda t: distillation.Trajectories(t.continuous, guidance_scale="strong")
+        ],
+        "finite number, for a student that takes the scale as a condition": [
+            lambda t: t.guided_student.generate(2, 1, guidance_scale=lambda t: 1 + t)
         ],
     },
     "guided": {

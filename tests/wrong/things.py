@@ -86,6 +86,12 @@ class Things:
         return model
 
     @functools.cached_property
+    def two_conditions(self):
+        conditions = {"label": 3, "size": (2,)}  # the size has no null condition
+        network = networks.MLP(MANY, SHAPE, 8, num_blocks=1, conditions=conditions)
+        return BayesianFlowNetwork(MANY, network)
+
+    @functools.cached_property
     def parts(self):
         shapes = {"a": (2,), "b": (2,)}
         network = networks.MultiPart(PARTS, shapes, 8, 1, "mlp", times="variables")
@@ -239,6 +245,10 @@ class Things:
     @functools.cached_property
     def student(self):
         return distillation.make_student(self.conditional)
+
+    @functools.cached_property
+    def guided_student(self):
+        return distillation.make_student(self.conditional, guided=True)
 
     @functools.cached_property
     def preset(self):
