@@ -65,10 +65,10 @@ def draw(letter, font):
     return np.asarray(large.resize((8, 8), Image.Resampling.BOX))
 
 
-names = "ABCDEFGHIJKL"
-letters = np.stack([draw(letter, font) for letter in names for font in fonts * 5])
+alphabet = "ABCDEFGHIJKL"
+letters = np.stack([draw(letter, font) for letter in alphabet for font in fonts * 5])
 letters = (letters[..., None] / 255 * 16).round().astype("int32")
-labels = np.repeat(np.arange(len(names)), len(fonts) * 5)  # 0 for A, 1 for B, ...
+labels = np.repeat(np.arange(len(alphabet)), len(fonts) * 5)  # 0 for A, 1 for B, ...
 order = rng.permutation(len(letters))
 train, test = letters[order[200:]], letters[order[:200]]
 train_labels, test_labels = labels[order[200:]], labels[order[:200]]
@@ -174,12 +174,13 @@ plot_classes(preset, 10, "digits_by_class.png")
 
 epochs, batch_size = 15, 50
 num_steps = epochs * len(train) // batch_size
-model = keras_bfn.presets.with_conditions(preset, len(names))
+model = keras_bfn.presets.with_conditions(preset, len(alphabet))
 model.compile(keras_bfn.recipes.adamw(num_steps, peak_rate=3e-3))
-start = time.perf_counter()
+start = time.process_time()
 model.fit((train, train_labels), epochs=epochs, batch_size=batch_size, verbose=0)
-print(f"{num_steps} steps took {time.perf_counter() - start:.0f} seconds.")
-plot_classes(model, len(names), "letters_by_class.png")
+seconds = time.process_time() - start
+print(f"{num_steps} steps took {seconds:.0f} seconds of processor time.")
+plot_classes(model, len(alphabet), "letters_by_class.png")
 
 none = np.full(len(test), model.null_condition)
 given, without = (nats(model, (test, c)) for c in (test_labels, none))
