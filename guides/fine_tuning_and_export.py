@@ -277,7 +277,9 @@ print(shapes)
 The loop around the step is short in any language. `state_0` and so on are the state of
 the sampler. `t` is the time of the step, and `t_next` is the time of the next one.
 Every input named `normal` is standard normal noise. The first dimension of each shape
-is the number of samples, and may have any value.
+is the number of samples, and may have any value. A model with conditions also has an
+input `condition`, and with `guided=True` another, `guidance_scale`: a number for each
+sample.
 """
 
 num_samples, num_steps = 30, 20
