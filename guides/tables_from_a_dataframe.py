@@ -69,9 +69,10 @@ print(train.head().to_string())
 
 pandas stores integers as floats if cells are missing, so magnesium becomes a `Number`.
 We declare it as `Levels`, in a wider range than observed. `Number("mean")` scales
-proline linearly instead. Rules between columns, such as `end=AtLeast("start")` or
-`gross=SumOf("net", "tax")`, hold in every generated row; parse dates first
-(`pandas.read_csv(..., parse_dates=["start", "end"])`).
+proline linearly instead. Rules between columns are declared in the same way, and hold
+in every generated row: `Table.from_dataframe(df, end=AtLeast("start"),
+gross=SumOf("net", "tax"))`. Parse dates first (`pandas.read_csv(...,
+parse_dates=["start", "end"])`).
 """
 
 print(Table.from_dataframe(train))
