@@ -3,8 +3,8 @@
     KERAS_BACKEND=torch python examples/fine_tune.py text --data novel.txt
     KERAS_BACKEND=torch python examples/fine_tune.py image --data photographs/
 
-`--data` is a text file; or, for images, a folder with one sub-folder per class (at most
-ten), or `fashion` for Fashion-MNIST. By default, the text is the prose of Python's
+`--data` is a text file; or, for images, a folder with one sub-folder per class, or
+`fashion` for Fashion-MNIST. By default, the text is the prose of Python's
 help, and the images are 840 letters, A to J, slightly rotated, in the fonts of
 matplotlib; the script writes them to a folder. Prints the cost of held-out data before
 training and after each of `--marks` epochs.
@@ -40,13 +40,15 @@ import keras
 import numpy as np
 from progress import Progress
 
-from keras_bfn import BayesianFlowNetwork, datasets
+from keras_bfn import BayesianFlowNetwork, datasets, presets
 
 
-def fine_tune(preset, data, steps, marks, load_weights=True):
+def fine_tune(preset, data, num_classes, steps, marks, load_weights=True):
     """Returns nats per held-out example before training and at each mark."""
     keras.utils.set_random_seed(0)
     model = BayesianFlowNetwork.from_preset(preset, load_weights=load_weights)
+    if num_classes not in (None, model.network.conditions):
+        model = presets.with_conditions(model, num_classes)
     model.compile(keras.optimizers.AdamW(3e-4, clipnorm=1.0))
     with Progress("Scoring before training"):
         before = model.evaluate(data.validation, return_dict=True, verbose=0)
@@ -64,21 +66,23 @@ def fine_tune(preset, data, steps, marks, load_weights=True):
 
 
 def load_data(kind, path):
+    """Returns the data, and the number of classes of images."""
     if kind == "text":  # windows of the preset's length
         load = (
             datasets.embedded_text
             if path is None
             else lambda **o: datasets.text_file(path, **o)
         )
-        return load(batch_size=16, seq_length=256)
+        return load(batch_size=16, seq_length=256), None
     options = {"batch_size": 64, "form": "binary", "labels": True}
     if path is None:
         path = make_letters(pathlib.Path("letters"))
     if path == "fashion":
-        return datasets.fashion_mnist(**options)
-    return datasets.image_folder(
+        return datasets.fashion_mnist(**options), 10
+    data = datasets.image_folder(
         path, (28, 28), color_mode="grayscale", held_out=0.1, **options
     )
+    return data, len(datasets.image_classes(path))
 
 
 def make_letters(folder):
@@ -122,13 +126,13 @@ def make_letters(folder):
 
 def main(args):
     preset = args.preset or {"image": "bfn_mnist", "text": "bfn_text"}[args.kind]
-    data = load_data(args.kind, args.data)
+    data, num_classes = load_data(args.kind, args.data)
 
     unit, scale = "nats per image", 1.0
     if args.kind == "text":
         unit, scale = "bits per character", 1 / (256 * math.log(2))
     costs = {
-        name: fine_tune(preset, data, args.steps, args.marks, load_weights)
+        name: fine_tune(preset, data, num_classes, args.steps, args.marks, load_weights)
         for name, load_weights in (("fine-tuned", True), ("from scratch", False))
     }
     print(f"\n{unit} on {keras.backend.backend()}, by training steps:")

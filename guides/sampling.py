@@ -209,8 +209,9 @@ every step, the time, the evidence, the parameters of the input distribution, an
 network's output. `plot_trajectory` draws the input distribution, and
 `animate_generation` both the input and the output distribution. `plot_flow` draws four
 distributions of a single variable. Two are of its value: the input and the output
-distribution. Two are of the next message: the sender distribution, with the finished
-sample as the data, and the receiver distribution, the network's prediction.
+distribution. Two are of the message until the next column, a black line: the sender
+distribution, with the finished sample as the data (dashed below), and the receiver
+distribution, the network's prediction.
 """
 
 result = model.generate(16, num_steps=20, seed=0, return_details=True, verbose=0)

@@ -159,12 +159,15 @@ for name, value in {"weather": 2, "cover": 7, "warmth": 0.4, "wind": 2.5}.items(
 
 """
 Each picture shows the four distributions from top to bottom, and time from left to
-right:
+right. The message (a black line) is the sum of all messages until the next column. The
+sender distribution is dashed in the last row, to be compared with the receiver
+distribution:
 
 - `weather`: input and output are probabilities of four classes. Of each message, only
   the number for the true class is shown. In the sender distribution, its mean is 1. The
   mass of the receiver distribution moves from 0 to 1 as Bob becomes certain.
-- `cover`: the input distribution is normal; the output distribution has nine levels.
+- `cover`: the input distribution is normal; the output distribution has nine levels,
+  drawn at their embeddings in [-1, 1].
 - `warmth`: the output distribution is a single point, the mean of the input
   distribution. The receiver distribution is the sender distribution, shifted to this
   point.

@@ -90,6 +90,7 @@ class Batches(Epochs):
             the data. With `training=False`, at most one pass.
 
     Attributes:
+        num_batches: int. The number of batches in an epoch.
         epoch: int. The number of the training epoch. `fit` increments it; set it to resume there.
             `BayesianFlowNetwork.evaluate` scores the batches of this epoch, and does not count.
 

@@ -231,16 +231,23 @@ def _copy(network, guided):
     if not embedded.issuperset(new_layers):
         expected = "must be given, because a copy of the teacher's would not embed 't_next'"
         raise refusal("network", expected, None)
-    ours, theirs = ordered_layers(student, new_layers), ordered_layers(network)
-    if [_shapes(layer) for layer in ours] != [_shapes(layer) for layer in theirs]:
+    if not copy_weights(network, student, new_layers):
         expected = "must be given, because the teacher's layers differ from those of its config"
         raise refusal("network", expected, None)
-    for our, their in zip(ours, theirs, strict=True):
-        our.set_weights(their.get_weights())
     if guided:
         layer = student.get_layer(new_layers[-1])
         layer.set_weights([0.0 * weight for weight in layer.get_weights()])
     return student
+
+
+def copy_weights(source, network, new_layers):
+    """Copies all weights but those of new layers; returns whether the other layers are alike."""
+    theirs, ours = (ordered_layers(one, new_layers) for one in (source, network))
+    if [_shapes(layer) for layer in theirs] != [_shapes(layer) for layer in ours]:
+        return False
+    for their, our in zip(theirs, ours, strict=True):
+        our.set_weights(their.get_weights())
+    return True
 
 
 def ordered_layers(network, without=()):

@@ -29,16 +29,21 @@ def plot_flow(
 ) -> None:
     """Draws the input, output, sender and receiver distributions of one variable, step by step.
 
-    Columns are steps of the sampler. Rows show, from top to bottom:
+    Columns are times. Rows show, from top to bottom:
 
-    - the input distribution: what is known of the variable before the step;
+    - the input distribution: what is known of the variable at this time;
     - the output distribution: the network's prediction, given all variables;
-    - the sender distribution of the message, if the variable's final value were the data;
-    - the receiver distribution: what the receiver expects of the message.
+    - the sender distribution of the message from this column to the next, if the variable's final
+      value were the data;
+    - the receiver distribution: what the receiver expects of this message. The dashed line is the
+      sender distribution.
+
+    A black line marks the message itself. It is the sum of all messages until the next column: a
+    single one of many is too noisy for sender and receiver to differ visibly.
 
     A message about a class has one number per class; the number for the final class is shown.
-    Numbers are shown as they are sent, in [-1, 1] whatever the data's units. For an angle, the
-    larger of cosine and sine is shown.
+    Numbers and levels are shown as they are sent, in [-1, 1] whatever the data's units. For an
+    angle, the larger of cosine and sine is shown.
 
     Args:
         flow: the data type, or a dict of flows.
@@ -78,41 +83,67 @@ def plot_flow(
     if not sent.size:
         expected = "must get messages: there are none after a single prediction, nor about given or"
         raise refusal("variable", f"{expected} missing variables", variable)
-    steps = sent[np.unique(np.linspace(0, len(sent) - 1, num_steps).round().astype(int))]
-    final = _OneVariable(flow, trajectory, t, len(t) - 1, sample, variable).mode
+    steps = sent[np.unique(np.arange(num_steps) * len(sent) // num_steps)]
+    final = _OneVariable(flow, trajectory, t, len(t) - 1, sample, variable)
     predictions = [_OneVariable(flow, trajectory, t, step, sample, variable) for step in steps]
+    embedding = final.embeddings([final.mode])[0]
+    component = np.argmax(embedding)
 
-    figure = new_figure(2.3 * len(steps), 6)
+    figure = new_figure(2.3 * len(steps), 6.5)
     grid = figure.subplots(4, len(steps), squeeze=False)
-    for column, (step, prediction) in enumerate(zip(steps, predictions, strict=True)):
-        beta = [float(flow.schedule.beta(time)) for time in (t[step], t[step + 1])]
-        variance = 1 / (flow.gain * (beta[1] - beta[0]))
-        axes = grid[:, column]
-        prediction.draw_input(axes[0])
-        prediction.draw_shares(axes[1], prediction.probs, "tab:purple")
-        embedding = prediction.embeddings([final])[0]
-        component = np.argmax(embedding)
-        centre = embedding[component]
-        _density(axes[2], [centre], [1.0], variance, "tab:orange")
-        centres = prediction.embeddings(prediction.values)[:, component]
-        _density(axes[3], centres, prediction.probs, variance, "tab:green")
-        reach = 4 * math.sqrt(variance) + 1
-        for panel in axes[2:]:
-            panel.set_xlim(centre - reach, centre + reach)
-        axes[0].set_title(f"t = {t[step]:.2g}", fontsize=9)
-    for panel, name in zip(grid[:, 0], ("input", "output", "sender", "receiver"), strict=True):
-        panel.set_ylabel(name)
-    for panel in grid.flat:
-        panel.set_yticks([])
+    nexts = [*predictions[1:], final]
+    for column, before, after in zip(grid.T, predictions, nexts, strict=True):
+        _draw_values(column[:2], before)
+        _draw_messages(column[2:], before, after, embedding, component)
+        column[0].set_title(f"t = {before.t:.2g}", fontsize=9)
+    is_class = len(embedding) > 1 and flow.num_values is not None
+    labels = ["input", "output", "sender", "receiver"]
+    for panel, label in zip(grid[:, 0], labels, strict=True):
+        panel.set_ylabel(label)
+    message = f"message about class {final.mode}" if is_class else "message"
+    for i, panel in enumerate(grid.flat):
         panel.tick_params(labelsize=7)
+        panel.set_xlabel(["value", message][i // len(steps) // 2], fontsize=7)
     save_figure(figure, path)
+
+
+def _draw_values(panels, prediction):
+    """Draws the input and the output distribution; for classes, on one scale."""
+    prediction.draw_input(panels[0])
+    prediction.draw_shares(panels[1], prediction.probs, "tab:purple")
+    if len(prediction.s) == 1:  # points on a line
+        for panel in panels:
+            panel.set_xlim(-2, 2)
+    if prediction.flow.theta_range == (0, 1):
+        top = max(panel.get_ylim()[1] for panel in panels)
+        for panel in panels:
+            panel.set_ylim(0, top)
+
+
+def _draw_messages(panels, before, after, embedding, component):
+    """Draws one component of all messages between two predictions: sender and receiver."""
+    flow = before.flow
+    accuracy = flow.gain * (after.beta - before.beta)
+    sender = [embedding[component]], [1.0], 1 / accuracy
+    centres = before.embeddings(before.values)[:, component]
+    _density(panels[0], *sender, "tab:orange")
+    _density(panels[1], centres, before.probs, 1 / accuracy, "tab:green")
+    panels[1].plot(*_mixture(*sender), "--", color="tab:orange", linewidth=1)
+    top = max(panel.get_ylim()[1] for panel in panels)
+    reach = 3 / math.sqrt(accuracy) + 0.5
+    for panel in panels:
+        message = (after.s - before.s)[component] / accuracy
+        panel.axvline(message, color="black", linewidth=1)
+        panel.set_xlim(embedding[component] - reach, embedding[component] + reach)
+        panel.set_ylim(0, top)
 
 
 class _OneVariable:
     """The distributions of one variable in one prediction of a trajectory."""
 
     def __init__(self, flow, trajectory, times, step, sample, variable):
-        self.flow, self.beta = flow, float(flow.schedule.beta(times[step]))
+        self.flow, self.t = flow, times[step]
+        self.beta = float(flow.schedule.beta(self.t))
         self.variable, self.event_shape = variable, trajectory.theta.shape[2:-1]
         t, s, theta, params = at_step(trajectory, step, slice(sample, sample + 1))
         distribution = flow.output_distribution(params, s, t)
@@ -128,7 +159,9 @@ class _OneVariable:
         self.is_dense = False
         if flow.num_values is not None:
             self.probs = ops.convert_to_numpy(distribution.probs())[where]
-            self.values = self.shown = np.arange(len(self.probs))
+            self.values = np.arange(len(self.probs))
+            is_line = len(self.s) == 1
+            self.shown = self.embeddings(self.values)[:, 0] if is_line else self.values
         elif isinstance(distribution, Delta) or not np.isfinite(flow.data_range).all():
             self.values, self.probs = np.array([self.mode]), np.ones(1)
             self.shown = self.embeddings([self.mode]).max(axis=1)
@@ -158,12 +191,12 @@ class _OneVariable:
             self.draw_shares(axes, _shares(log_likelihoods), "tab:blue")
         else:
             _density(axes, [self.theta[0]], [1.0], self.input_variance, "tab:blue")
-            axes.set_xlim(-2, 2)
 
     def draw_shares(self, axes, shares, color):
         if self.is_dense:
             axes.fill_between(self.shown, shares, color=color, alpha=0.6)
             axes.set_ylim(0, None)
+            axes.set_yticks([])
         else:
             _bars(axes, self.shown, shares, color)
 
@@ -174,19 +207,25 @@ def _shares(log_weights):
 
 
 def _bars(axes, values, probs, color):
-    axes.bar(values, probs, width=0.9 if len(values) > 1 else 0.02, color=color)
+    gap = np.diff(values).min() if len(values) > 1 else 0.07
+    axes.bar(values, probs, width=0.9 * gap, color=color)
     axes.set_ylim(0, 1.05 * probs.max())
-    if len(values) == 1:
-        axes.set_xlim(-2, 2)
+    if np.issubdtype(values.dtype, np.integer) and len(values) <= 10:
+        axes.set_xticks(values)
 
 
 def _density(axes, centres, probs, variance, color):
     """Draws a mixture of normals of one variance."""
+    axes.fill_between(*_mixture(centres, probs, variance), color=color, alpha=0.6)
+    axes.set_ylim(0, None)
+    axes.set_yticks([])
+
+
+def _mixture(centres, probs, variance):
+    """Returns numbers, and the density of the mixture at each."""
     std = math.sqrt(variance)
     # Dense around every centre: the normals may be far narrower than the gaps between them.
     around = std * np.linspace(-4, 4, 81)
     y = np.unique(np.concatenate([centre + around for centre in centres]))
     z = (y[:, None] - np.asarray(centres)) / std
-    density = (np.exp(-0.5 * z**2) * probs).sum(axis=1) / (std * math.sqrt(2 * math.pi))
-    axes.fill_between(y, density, color=color, alpha=0.6)
-    axes.set_ylim(0, None)
+    return y, (np.exp(-0.5 * z**2) * probs).sum(axis=1) / (std * math.sqrt(2 * math.pi))

@@ -89,3 +89,38 @@ def test_angles_are_drawn_by_their_densities(tmp_path, monkeypatch):
         ]
         density = ops.convert_to_numpy(density)
         np.testing.assert_allclose(shares, density / density.sum(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["binary", "discrete", "discretized", "continuous"])
+def test_a_message_is_the_sum_until_the_next_column_and_axes_are_shared(name, monkeypatch):
+    figures = []
+    monkeypatch.setattr(flow_plot, "save_figure", lambda figure, path: figures.append(figure))
+    flow, rng = FLOWS[name](), np.random.default_rng(0)
+    t = np.linspace(0, 1, 21).astype("float32")
+    shape = (21, 1, 3)
+    s = rng.normal(size=(*shape, flow.embedding_size)).astype("float32").cumsum(axis=0)
+    theta = ops.convert_to_numpy(
+        flow.input_params(
+            ops.convert_to_tensor(s), flow.schedule.beta(ops.convert_to_tensor(t))[:, None, None]
+        )
+    )
+    params = np.zeros((*shape, flow.output_size), "float32")
+    plot_flow(flow, Prediction(t, s, theta, params), "flow.png", variable=(1,))
+    panels = np.reshape(figures[0].axes, (4, 5))
+    last = (ops.convert_to_tensor(x) for x in (params[-1], s[-1], t[-1:]))
+    final = flow.output_distribution(*last).mode()
+    embedding = ops.convert_to_numpy(flow.embed(final))[0, 1]
+    component = embedding.argmax()
+    for column, step in zip(panels.T, (0, 4, 8, 12, 16), strict=True):
+        accuracy = flow.gain * float(flow.schedule.beta(t[step + 4]) - flow.schedule.beta(t[step]))
+        message = (s[step + 4] - s[step])[0, 1, component] / accuracy
+        for panel in column[2:]:
+            x = panel.lines[-1].get_xdata()
+            np.testing.assert_allclose(x, message, rtol=1e-4)
+            low, high = panel.get_xlim()
+            assert (high - low) / 2 == pytest.approx(3 * accuracy**-0.5 + 0.5, rel=1e-4)
+        assert column[2].get_ylim() == column[3].get_ylim()
+        assert column[2].get_xlim() == column[3].get_xlim()
+        assert column[0].get_xlim() == pytest.approx(column[1].get_xlim())
+        if flow.theta_range == (0, 1):
+            assert column[0].get_ylim() == column[1].get_ylim()

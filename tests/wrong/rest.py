@@ -136,6 +136,14 @@ CALLS = {
             )
         ],
     },
+    "conditions": {
+        "must be classes or vectors, for a network without": [
+            lambda t: presets.with_conditions(t.conditional, (4, 4, 3)),
+            lambda t: presets.with_conditions(
+                BayesianFlowNetwork(FLOW, with_lora(networks.MLP(FLOW, SHAPE, 8, 1))), 3
+            ),
+        ]
+    },
     "data": {
         "attribute `epoch`": [lambda t: callbacks.Resume("run", data=3)],
         "must be bytes": [(lambda t: t.codec.decompress(5), "int")],
@@ -257,6 +265,10 @@ CALLS = {
         ],
         "must not be a student, whose network takes 't_next'": [
             lambda t: distillation.make_student(t.student)
+        ],
+        "`BayesianFlowNetwork` with a network of `keras_bfn.networks`": [
+            lambda t: presets.with_conditions(None, 3),
+            lambda t: presets.with_conditions(t.model, 3),
         ],
     },
     "network": {
