@@ -137,7 +137,7 @@ figure.savefig("posterior.png", dpi=100)
 
 NaN marks a number that was not observed. `sample` draws the parameters given the
 observed numbers, then the missing numbers given the parameters. If only the second
-number is known, the posterior is a band across the box (`missing.png`). In 30% of the
+number is known, the posterior is a band across the box (`missing.png`). In 25% of the
 training examples, a random part of the observation is known.
 """
 

@@ -23,9 +23,9 @@ EDGE = 0.1  # margin beyond bounds, from which samples are drawn again; clipping
 ATTEMPTS = 10  # at drawing samples within the bounds; those still outside are then reflected
 OF_EACH_SAMPLE = {"condition", "guidance", "latents", "lengths"}  # arguments of `generate`
 MARGIN = 0.5  # margin beyond the simulated range, as real observations may lie there
-STATES = {"together": 0.1, "given": 0.3}
-OBSERVED = 0.6  # fraction of the training examples: most users need the posterior
-PARTLY_OBSERVED = 0.3  # those among them with some of the observation
+STATES = {"together": 0.1, "given": 0.2}
+OBSERVED = 0.7  # fraction of the training examples: most users need the posterior
+PARTLY_OBSERVED = 0.25  # those among them with some of the observation
 BATCH_SIZE = 1024
 MOST_CLASSES = 1024
 
