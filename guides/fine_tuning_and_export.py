@@ -193,6 +193,8 @@ For a folder with one sub-folder of pictures for each class, `bfn_mnist` takes p
 of 28x28 pixels in black and white, and `image_folder` makes them:
 
 ```python
+from keras_bfn import datasets, presets, recipes
+
 names = datasets.image_classes("letters/")
 data = datasets.image_folder(
     "letters/", (28, 28), color_mode="grayscale", form="binary", labels=True, batch_size=50
@@ -256,8 +258,8 @@ which computes in 16 bits.
 ## Export
 
 `export` writes one step of a sampler to a file that needs neither Keras nor Python. On
-PyTorch it writes ONNX for onnxruntime, which supports browsers, phones and most
-languages. On TensorFlow and JAX it writes a SavedModel for TensorFlow's runtimes. Each
+PyTorch 2.11 or later it writes ONNX for onnxruntime, which supports browsers, phones
+and most languages. On TensorFlow and JAX it writes a SavedModel for TensorFlow's runtimes. Each
 runtime generates random numbers in its own way, so the file generates none: the noise
 is an input.
 """
@@ -294,8 +296,9 @@ The loop around the step is short in any language. `state_0` and so on are the s
 the sampler. `t` is the time of the step, and `t_next` is the time of the next one.
 Every input named `normal` is standard normal noise. The first dimension of each shape
 is the number of samples, and may have any value. A model with conditions also has an
-input `condition`, and with `guided=True` another, `guidance_scale`: a number for each
-sample.
+input `condition` (int32 for classes, unlike all others here), and with `guided=True`
+another, `guidance_scale`: a number for each sample. Times evenly spaced are those of
+`"sde2"`; `sampler.times(model.flow, num_steps)` returns those of any sampler.
 """
 
 num_samples, num_steps = 30, 20

@@ -142,6 +142,8 @@ white = train.mean(axis=0)[None].clip(1e-3, 1 - 1e-3)
 independent = -np.log(np.where(test == 1, white, 1 - white)).sum(axis=(1, 2, 3))
 print(f"The model: {total.mean():.1f} nats per image.")
 print(f"Independent pixels: {independent.mean():.1f} nats per image.")
+bits = total[0] / (model.num_variables * np.log(2))
+print(f"The first image: {bits:.2f} bits per dimension.")
 
 """
 With `num_steps` messages, the code is longer. As `num_steps` grows, its length

@@ -164,6 +164,8 @@ for backend, samples in generated.items():
   `gradient_accumulation_steps` of the optimizer, and `remat=True` of the network (all
   but `MLP` and `MultiPart`). To sample, use a smaller `batch_size` of `generate`.
 
+[Measured peaks of memory](../benchmarks/results/memory.md) are of small networks.
+
 `generate` compiles one program for each batch size and sampler, and reuses it for any
 number of steps. Keep the batch size and the sampler the same from call to call. A plain
 function as `guidance` is compiled anew in each call; a [subclass of

@@ -149,7 +149,8 @@ print("the same in generated rows:", made[np.abs(real).argmax()].round(2))
 ## Conditional generation
 
 `given` is a dict from columns to one value for all rows, or to a list with a value for
-each row.
+each row. None and NaN are unknown cells, which are sampled; `tables.MISSING` says that
+the cell is missing.
 """
 
 for grape in ("Barolo", "Grignolino", "Barbera"):
@@ -240,6 +241,7 @@ print(f"In {score:.0%} of all pairs, the wrong row is less likely than the real 
 The likelihoods of held-out rows set a threshold: here, one held-out row in twenty is
 below it. To find the cell that makes a row unlikely, compute the likelihood of each
 cell given all others, and compare it with the median of its column in real rows.
+Without clean rows, train on the table itself, and inspect the least likely 1%.
 """
 
 threshold = np.quantile(likely, 0.05)

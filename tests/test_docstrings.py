@@ -139,6 +139,7 @@ def surroundings(tmp_path, monkeypatch):
         "x": images,
         "num_samples": 4,
         "num_steps": 3,
+        "given": {},  # inputs of an exported step
     }
 
 
