@@ -215,7 +215,7 @@ def of_devices(names, monkeypatch):
 
 def of_onnx(names, monkeypatch):
     pytest.importorskip("onnxscript")
-    return {"onnxruntime": pytest.importorskip("onnxruntime")}
+    return {"onnxruntime": pytest.importorskip("onnxruntime"), "given": {}}
 
 
 def of_proteins(names, monkeypatch):

@@ -10,7 +10,7 @@ from keras_bfn._typing import Nest, Tensor
 from keras_bfn._validation import refusal
 from keras_bfn.distillation.student import AnyOrderStudent, Jumping, Student
 from keras_bfn.models.arguments import check_swaps, evaluation_of
-from keras_bfn.models.bayesian_flow_network import WeightedMean
+from keras_bfn.models.bayesian_flow_network import EVALUATED, WeightedMean
 from keras_bfn.models.trainer import Trainer
 
 
@@ -54,7 +54,8 @@ class Distiller(Trainer):
         if not isinstance(student, Jumping):
             raise refusal("student", "must be a model of `make_student`", student)
         check_has_event_shape(student)
-        self.student, self._mean = student, WeightedMean("sum_over_batch_size")
+        self.student, self._mean = student, WeightedMean()
+        self._evaluated = keras.metrics.Mean(EVALUATED, "float32")
         self.built = True
 
     @property
@@ -120,8 +121,7 @@ class Distiller(Trainer):
             *args, **kwargs: as in `keras.Model.evaluate`.
 
         Returns:
-            The mean loss. With a `sample_weight`, it is the mean of the weighted losses, as in
-            Keras, whatever the `batch_size`.
+            The mean loss over all jumps, weighted by the `sample_weight`, if any.
         """
         with evaluation_of(x), self.keeping_weights():
             return super().evaluate(x, *args, **kwargs)
@@ -145,15 +145,35 @@ class Distiller(Trainer):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Tensor:
-        """Returns the mean squared error per variable, times the flow's `gain`."""
+        """Returns the mean squared error per variable, times the flow's `gain`.
+
+        In evaluation, it also updates the mean over all batches.
+        """
 
         def error(flow, target, found):
             return flow.gain * sum_variables(ops.square(ops.subtract(found, target)))
 
         total = sum_parts(map_parts(error, self.student.flow, y, y_pred))
         per_variable = total / self.student.num_variables
-        loss = self._mean(per_variable, per_variable, sample_weight)
-        return loss + super().compute_loss(training=training) if self.losses else loss
+        added = super().compute_loss(training=training) if self.losses else 0.0
+        if not training:
+            self._evaluated.update_state(per_variable + added, sample_weight)
+        return self._mean(per_variable, per_variable, sample_weight) + added
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """Returns the loss, as in Keras, but averages that of evaluation by weight.
+
+        Keras averages over batches, whose total weights may differ.
+        """
+        results = super().get_metrics_result()
+        evaluated = results.pop(EVALUATED)
+        results["loss"] = ops.where(self._evaluated.count > 0, evaluated, results["loss"])
+        return results
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of what `evaluate` returns."""
+        return [name for name in super().metrics_names if name != EVALUATED]
 
     def get_config(self) -> dict[str, Any]:
         return {"student": keras.saving.serialize_keras_object(self.student), "name": self.name}

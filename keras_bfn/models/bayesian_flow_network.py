@@ -1020,8 +1020,8 @@ class BayesianFlowNetwork(Built):
 class WeightedMean(keras.losses.Loss):
     """Applies Keras's reduction to given values: sample weights, and the scaling of replicas."""
 
-    def __init__(self, reduction="mean_with_sample_weight"):
-        super().__init__(reduction=reduction, dtype="float32")
+    def __init__(self):
+        super().__init__(reduction="mean_with_sample_weight", dtype="float32")
 
     def call(self, y_true, y_pred):
         return y_pred

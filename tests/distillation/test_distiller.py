@@ -153,7 +153,10 @@ def test_an_evaluation_with_weights_does_not_depend_on_the_batch_size():
     losses = [distiller.evaluate(inputs, target, batch_size=num, **options) for num in (1, 5, 12)]
     found = keras.ops.convert_to_numpy(distiller(inputs))
     errors = model.flow.gain * np.square(found - target).sum(axis=(1, 2)) / 2
-    np.testing.assert_allclose(losses, np.mean(weights * errors), rtol=1e-5)
+    np.testing.assert_allclose(losses, np.average(errors, weights=weights), rtol=1e-5)
+    logs = distiller.fit(Trajectories(model, 12, 3, batch_size=12), verbose=0).history
+    assert list(logs) == ["loss"]
+    assert logs["loss"][0] > 0
 
 
 def train(model, epochs, num_steps=8, width=32, batch_size=256, peak_rate=3e-3, **options):

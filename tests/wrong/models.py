@@ -157,7 +157,7 @@ CALLS = {
         "integer conditions of shape (batch,) in 0..3, where": [
             (
                 lambda t: t.conditional.generate(4, condition=np.zeros((4, 1), "int32")),
-                "conditions of shape (4, 1), dtype int32, between 0 and 0",
+                "conditions of shape (4, 1), dtype int32. Write `.argmax(axis=-1)` after one-hot",
             )
         ],
     },
@@ -924,7 +924,7 @@ CALLS = {
         "integer conditions of shape (batch,) in 0..3, where": [
             (
                 lambda t: t.conditional.fit((X_MANY, np.zeros((4, 1), "int32"))),
-                "conditions of shape (4, 1), dtype int32, between 0 and 0",
+                "conditions of shape (4, 1), dtype int32. Write `.argmax(axis=-1)` after one-hot",
             )
         ],
     },
