@@ -186,6 +186,7 @@ given, without = (nats(model, (test, c)) for c in (test_labels, none))
 print(f"A letter costs {given:.1f} nats given its class, {without:.1f} without it.")
 
 """
+The 300 steps took 25 s of processor time on PyTorch, and 47 s on JAX, with compilation.
 Fifty steps are too few to learn the classes: the samples are then letters, but not the
 requested ones.
 

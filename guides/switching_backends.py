@@ -136,7 +136,7 @@ was saved. From the seed, each generates others:
 
 for backend, samples in generated.items():
     difference = np.abs(samples["by_latents"] - here).max()
-    print(f"{backend}: samples of the same latents differ by at most {difference:.6f}")
+    print(f"{backend}: samples of the same latents differ by at most {difference:.1e}")
 for backend, samples in generated.items():
     print(f"{backend}: the first sample of seed 0 is {samples['by_seed'][0].round(3)}")
 

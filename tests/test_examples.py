@@ -551,6 +551,21 @@ def test_a_folder_of_ones_own_is_learnt(script, tmp_path):
     assert num == 4
 
 
+@pytest.mark.slow
+@pytest.mark.once
+def test_a_preset_of_ten_digits_is_fine_tuned_on_a_folder_of_eleven_classes(script, tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    for i in range(110):
+        picture = np.random.default_rng(i).integers(0, 256, (28, 28), "uint8")
+        (tmp_path / "mine" / f"{i % 11:02}").mkdir(parents=True, exist_ok=True)
+        image.fromarray(picture).save(tmp_path / "mine" / f"{i % 11:02}" / f"{i}.png")
+    arguments = ("image", "--data", "mine", "--steps", "1", "--marks", "1")
+    printed = script(ROOT / "examples" / "fine_tune.py", *arguments)
+    for name in ("fine-tuned", "from scratch"):
+        before, after = re.search(rf"^{name} +([\d.]+) +([\d.]+)$", printed, re.MULTILINE).groups()
+        assert float(after) < float(before)
+
+
 @pytest.mark.once
 def test_classes_without_pictures_to_train_on_are_refused(refusal, tmp_path):
     image = pytest.importorskip("PIL.Image")
