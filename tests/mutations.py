@@ -299,8 +299,8 @@ FAULTS = [
     Fault(
         "of a part that is known in part, half is known in all examples",
         "orders/states.py",
-        "1.0 if part == kind else uniform((batch_size, 1), seed)\n",
-        "1.0 if part == kind else 0.5\n",
+        "(noise < uniform((batch_size, 1), seed))",
+        "(noise < 0.5)",
     ),
     Fault(
         "messages of an order arrive when the first of them does",
