@@ -9,7 +9,14 @@ import numpy as np
 from keras_bfn import flows, networks, schedules
 from keras_bfn._random import seed_of
 from keras_bfn._typing import Array
-from keras_bfn._validation import check_int, check_numbers, refusal, refuse_details, to_numpy
+from keras_bfn._validation import (
+    check_int,
+    check_numbers,
+    is_number,
+    refusal,
+    refuse_details,
+    to_numpy,
+)
 from keras_bfn.flows import Flow
 from keras_bfn.flows.scaling import FINEST, ROUNDING
 from keras_bfn.inputs.missing import is_missing
@@ -111,7 +118,9 @@ class SimulationModel(AnyOrderNetwork):
             x = x.reshape(-1, *self.event_shape[name])
             given[name] = np.repeat(x, num_samples, axis=0)
         options = {"batch_size": min(num, BATCH_SIZE), "verbose": 0, **options}
-        if all(options.get(name) is None for name in ("order", "guidance", "latents")):
+        # In an order, `generate` takes no guidance but by a constant scale, and no latents.
+        others = (options.get(name) for name in ("order", "guidance", "latents"))
+        if all(x is None for x in others) and is_number(options.get("guidance_scale", 1.0)):
             options["order"] = self._order_given(given)
         samples = self.generate(num, num_steps, sampler, given=given, **options)
         if all(options.get(name) is None for name in OF_EACH_SAMPLE):

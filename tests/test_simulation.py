@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
-from keras_bfn import recipes, simulation
+from keras_bfn import flows, networks, recipes, simulation
 
 NOISE = 0.2
 BOUNDS = {"rate": (0.0, 1.0)}
@@ -307,6 +307,21 @@ def test_numbers_that_are_given_may_be_integers(untrained):
     )
     for name, x in drawn.items():
         assert_array_equal(x, expected[name])
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("scale", [1.0, 2.0, lambda t: 1.0 + t])
+def test_a_part_is_given_beside_a_condition_that_guides(scale):
+    flow = {name: flows.ContinuousFlow(0.05) for name in ("parameters", "observation")}
+    shapes = {"parameters": (1,), "observation": (2,)}
+    options = {"mixer": "mlp", "times": "variables", "conditions": 2}
+    network = networks.MultiPart(flow, shapes, 8, 1, **options)
+    states = {"together": 0.5, "some of observation": 0.5}
+    model = simulation.SimulationModel(flow, network, states=states, condition_dropout=0.1, seed=0)
+    condition, given = np.zeros(4, "int32"), {"observation": [np.nan, 0.3]}
+    drawn = model.sample(4, given, 2, condition=condition, guidance_scale=scale, seed=0)
+    assert np.isfinite(drawn["observation"]).all()
+    assert_allclose(drawn["observation"][:, 1], 0.3)
 
 
 @pytest.mark.once

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -515,9 +516,13 @@ def hear_each(flow, s, t, observed=None, known=None, causal=None):
 
 def _evidence_for(mean, beta, prior):
     """Returns the evidence of accuracy `beta` given which a joint prior's mean is `mean`."""
-    precision = np.linalg.inv(prior.covariance.astype("float64")).astype("float32")
     away = ops.squeeze(mean, -1) - ops.convert_to_tensor(prior.mean)
-    return beta * mean + ops.expand_dims(ops.matmul(away, precision), -1)
+    return beta * mean + ops.expand_dims(ops.matmul(away, _precision_of(prior)), -1)
+
+
+@functools.lru_cache(maxsize=8)
+def _precision_of(prior):
+    return np.linalg.inv(prior.covariance.astype("float64")).astype("float32")
 
 
 def forget(flow, s, t, observed, known, drawn):
