@@ -83,7 +83,7 @@ NUM_TRAIN = 1500
 BATCH_SIZE = 125
 NUM_CLASSES = 10
 IMAGE_SHAPE = (8, 8, 1)
-EPOCHS = {"patches": 80, "unet": 100, "mlp": 600}
+EPOCHS = {"patches": 72, "unet": 100, "mlp": 600}
 
 
 def binary(levels, rng):
