@@ -47,9 +47,8 @@ class NumberFlow(Flow):
         """Returns mu, the mean of N(mu, 1 / (1 / std^2 + beta)); without a prior s / (1 + beta)."""
         s = ops.convert_to_tensor(s)
         if isinstance(self.prior, JointNormal):
-            mean = self.prior.posterior_mean(ops.squeeze(s, -1), beta)
-            return ops.expand_dims(mean, -1)
-        mean, std = self._prior_moments()
+            return ops.reshape(self.prior.posterior_mean(_flat(s), _flat(beta)), ops.shape(s))
+        mean, std = self._prior_moments(s)
         return (s + mean / std**2) / (1.0 / std**2 + expand(beta, s))
 
     def input_variance(self, t: Tensor, like: Tensor) -> Tensor:
@@ -61,7 +60,7 @@ class NumberFlow(Flow):
         """
         beta = self.schedule.beta(t)
         if isinstance(self.prior, JointNormal):
-            return self.prior.posterior_variance(beta)
+            return ops.reshape(self.prior.posterior_variance(_flat(beta)), (-1, *like.shape[1:]))
         std = 1.0 if self.prior is None else ops.convert_to_tensor(self.prior[1])
         return 1.0 / (expand(beta, like) + std**-2)
 
@@ -80,25 +79,26 @@ class NumberFlow(Flow):
         t = expand(t, noise)
         known = t >= T_MIN
         root = ops.sqrt(self.schedule.beta(ops.maximum(t, T_MIN)))
-        mean, std = self._prior_moments()
+        mean, std = self._prior_moments(noise)
         # Give it the gradient of the posterior mean by evidence: guidance also acts at t = 0.
         mean = mean + (given - ops.stop_gradient(given))
         x = ops.where(known, (s / root - noise) / root, mean)
         return x, ops.where(known, 1.0 / root, std), known
 
-    def _prior_moments(self):
+    def _prior_moments(self, like):
         """Returns the prior's mean and standard deviation, which broadcast to evidence."""
         if self.prior is None:
             return 0.0, 1.0
         moments = self.prior
         if isinstance(moments, JointNormal):
             moments = moments.mean, np.sqrt(np.diag(moments.covariance))
+            moments = [np.reshape(x, like.shape[1:-1]) for x in moments]
         return [ops.convert_to_tensor(x[..., None], "float32") for x in moments]
 
     def hear(self, s: Tensor, beta: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
         if not isinstance(self.prior, JointNormal):
             return super().hear(s, beta, observed)
-        s = ops.expand_dims(self.prior.fill_in(ops.squeeze(s, -1), beta, observed), -1)
+        s = ops.reshape(self.prior.fill_in(_flat(s), _flat(beta), _flat(observed)), ops.shape(s))
         return s, self.input_params(s, beta)
 
     def find_prior(self, x: Array, there: Array, per_variable: bool, order: int) -> Array:
@@ -111,9 +111,16 @@ class NumberFlow(Flow):
 
     def check_event_shape(self, event_shape: Shape) -> None:
         if isinstance(self.prior, JointNormal):
-            check_prior_shape(self.prior.mean.shape, event_shape)
+            if math.prod(event_shape) != self.prior.mean.size:
+                expected = f"must have {self.prior.mean.size} variables, like the flow's `prior`"
+                raise mismatch("event_shape", expected, f"{tuple(event_shape)}")
         elif self.prior is not None:
             check_prior_shape(self.prior.shape[1:], event_shape)
+
+
+def _flat(x):
+    """Returns values per variable as `(batch, size)`, and those per example as they are."""
+    return x if len(x.shape) == 1 else ops.reshape(x, (-1, math.prod(x.shape[1:])))
 
 
 def _check_prior(prior):

@@ -16,7 +16,7 @@ from keras_bfn.flows.flow import expand
 LEAST_STD = 0.01  # no number is certain before any message
 FACTORS = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0)  # of correlations
 NUM_FOLDS, MOST_HELD_OUT = 5, 100  # the rows of a fold
-NUM_ITERATIONS, MOST_PRODUCTS = 10, 3e7  # of expectation maximization: some seconds
+NUM_ITERATIONS, MOST_PRODUCTS = 10, 1e8  # of expectation maximization: some seconds
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -66,10 +66,11 @@ class JointNormal(Immutable):
     def fit(cls, x: ArrayLike) -> Self:
         """Fits the prior to rows of numbers, an array `(num, size)`, with NaN for missing numbers.
 
-        Means and covariances are those of the numbers that are there. If some are missing, and the
-        rows are not too many, expectation maximization improves them. Then correlations are shrunk
-        towards zero by the factor that makes held-out rows likeliest, by cross-validation: strongly
-        for few rows of many numbers, slightly or not at all for many rows.
+        Means and covariances are those of the numbers that are there. If some are missing, and
+        their patterns are not too many, expectation maximization improves them. A number that few
+        rows have is less certain. Then correlations are shrunk towards zero by the factor that
+        makes held-out rows likeliest, by cross-validation: strongly for few rows of many numbers,
+        slightly or not at all for many rows.
 
         Raises:
             ValueError: if `x` is not such an array.
@@ -78,19 +79,8 @@ class JointNormal(Immutable):
         EM algorithm".
         """
         x = check_rows(x)
-        num, size = x.shape
-        is_small = num * max(size, 20) ** 3 <= MOST_PRODUCTS
-        iterations = NUM_ITERATIONS if np.isnan(x).any() and is_small else 0
-
-        def fit_some(x):
-            return fit_moments(x, iterations)
-
-        def score(x, found, share):
-            mean, covariance = found
-            return _log_likelihood(x, mean, _shrink(covariance, share))
-
-        share = best_share(x, fit_some, score)
-        mean, covariance = fit_some(x)
+        share = best_share(x, fit_moments, _log_likelihood)
+        mean, covariance = fit_moments(x)
         return cls(mean, _limit(_shrink(covariance, share)))
 
     def complete(self, x: ArrayLike, rng: np.random.Generator | None = None) -> Array:
@@ -114,13 +104,9 @@ class JointNormal(Immutable):
         [[2.0, 1.0]]
         """
         x = self.check_completed(x)
-        lacking, covariance = np.isnan(x), self.covariance.astype("float64")
-        patterns, which, counts = np.unique(
-            lacking, axis=0, return_inverse=True, return_counts=True
-        )
-        groups = np.split(np.argsort(which.ravel(), kind="stable"), np.cumsum(counts))
-        for pattern, rows in zip(patterns, groups, strict=False):  # the last group is empty
-            seen, unseen = np.flatnonzero(~pattern), np.flatnonzero(pattern)
+        covariance = self.covariance.astype("float64")
+        for pattern, rows in zip(*_patterns(~np.isnan(x)), strict=True):
+            seen, unseen = np.flatnonzero(pattern), np.flatnonzero(~pattern)
             both = covariance[np.ix_(unseen, seen)]
             gain = np.linalg.solve(covariance[np.ix_(seen, seen)], both.T).T
             found = self.mean[unseen] + (x[np.ix_(rows, seen)] - self.mean[seen]) @ gain.T
@@ -234,29 +220,45 @@ def best_share(x, fit, score):
     return FACTORS[found.argmax()]
 
 
-def fit_moments(x, iterations=0):
-    """Returns the mean and covariance of the numbers that are there, and of all, if iterated."""
+def fit_moments(x):
+    """Returns the mean and covariance of the numbers that are there, and of all, if not too many.
+
+    The variance of a number that few rows have is that of these rows and, with the weight of one,
+    the typical variance.
+    """
     there = ~np.isnan(x)
+    patterns, groups = _patterns(there)
     num = there.astype("float64").T @ there
-    mean = np.where(there, x, 0.0).sum(axis=0) / np.maximum(np.diag(num), 1.0)
+    seen = np.maximum(np.diag(num), 1.0)
+    mean = np.where(there, x, 0.0).sum(axis=0) / seen
     left = np.where(there, x - mean, 0.0)
-    covariance = _limit(left.T @ left / np.maximum(num, 1.0))
-    for _ in range(iterations):
-        precisions = _precisions(covariance, there)
-        left = np.where(there, x - mean, 0.0)
-        filled = mean + np.einsum("nij,nj->ni", precisions, left) @ covariance
-        unsure = covariance - covariance @ precisions.mean(axis=0) @ covariance
+    typical = np.square(left).sum() / seen.sum()
+    doubt = np.diag(typical * (1.0 / seen - 1.0 / len(x)))
+    covariance = _limit(left.T @ left / np.maximum(num, 1.0) + doubt)
+    is_small = len(patterns) * max(x.shape[1], 20) ** 3 <= MOST_PRODUCTS
+    for _ in range(NUM_ITERATIONS if is_small and not there.all() else 0):
+        filled, unsure = np.empty_like(x), np.zeros_like(covariance)
+        for rows, precision in zip(groups, _precisions(covariance, patterns), strict=True):
+            gain = precision @ covariance
+            filled[rows] = mean + np.where(there[rows], x[rows] - mean, 0.0) @ gain
+            unsure += len(rows) / len(x) * (covariance - covariance @ gain)
         mean = filled.mean(axis=0)
-        covariance = _limit((filled - mean).T @ (filled - mean) / len(x) + unsure)
+        away = (filled - mean).T @ (filled - mean) / len(x)
+        covariance = _limit(away + unsure + doubt * seen / len(x))
     return mean, covariance
 
 
-def _precisions(covariance, there):
-    """Returns the inverse covariance of each row's numbers that are there, and zeros elsewhere."""
-    seen, row = np.unique(there, axis=0, return_inverse=True)
-    both = seen[:, :, None] & seen[:, None, :]
-    found = np.linalg.inv(np.where(both, covariance, np.eye(len(covariance)))) * both
-    return found[row.ravel()]
+def _patterns(there):
+    """Returns the different rows of bools, and for each of them the numbers of its rows."""
+    patterns, which, counts = np.unique(there, axis=0, return_inverse=True, return_counts=True)
+    rows, ends = np.argsort(which.ravel(), kind="stable"), np.cumsum(counts)
+    return patterns, [rows[end - num : end] for num, end in zip(counts, ends, strict=True)]
+
+
+def _precisions(covariance, patterns):
+    """Returns, for each pattern, the inverse covariance of its numbers, and zeros elsewhere."""
+    both = patterns[:, :, None] & patterns[:, None, :]
+    return np.linalg.inv(np.where(both, covariance, np.eye(len(covariance)))) * both
 
 
 def _limit(covariance):
@@ -269,11 +271,11 @@ def _shrink(covariance, factor):
     return factor * covariance + (1.0 - factor) * np.diag(np.diag(covariance))
 
 
-def _log_likelihood(x, mean, covariance):
+def _log_likelihood(x, moments, share):
     """Returns the log likelihood of rows, plus a constant."""
-    there = ~np.isnan(x)
-    precisions = _precisions(covariance, there)
-    left = np.where(there, x - mean, 0.0)
-    squares = np.einsum("ni,nij,nj->n", left, precisions, left)
-    elsewhere = ~there[:, :, None] * np.eye(len(mean))
-    return 0.5 * np.sum(np.linalg.slogdet(precisions + elsewhere)[1] - squares)
+    mean, covariance, found = moments[0], _shrink(moments[1], share), 0.0
+    for pattern, rows in zip(*_patterns(~np.isnan(x)), strict=True):
+        left, own = (x[rows] - mean)[:, pattern], covariance[np.ix_(pattern, pattern)]
+        found -= 0.5 * np.sum(left * np.linalg.solve(own, left.T).T)
+        found -= 0.5 * len(rows) * np.linalg.slogdet(own)[1]
+    return found

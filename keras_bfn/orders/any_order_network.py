@@ -516,8 +516,8 @@ def hear_each(flow, s, t, observed=None, known=None, causal=None):
 
 def _evidence_for(mean, beta, prior):
     """Returns the evidence of accuracy `beta` given which a joint prior's mean is `mean`."""
-    away = ops.squeeze(mean, -1) - ops.convert_to_tensor(prior.mean)
-    return beta * mean + ops.expand_dims(ops.matmul(away, _precision_of(prior)), -1)
+    away = ops.reshape(mean, (-1, prior.mean.size)) - ops.convert_to_tensor(prior.mean)
+    return beta * mean + ops.reshape(ops.matmul(away, _precision_of(prior)), ops.shape(mean))
 
 
 @functools.lru_cache(maxsize=8)

@@ -519,8 +519,7 @@ class SequencesModel(TableModel):
     ) -> Any:
         """Samples the rows that follow those of each entity.
 
-        Whether another row follows at all is the fraction of draws in which one does. Numbers that
-        hardly change from row to row are forecast better by `keras_bfn.series`.
+        Whether another row follows at all is the fraction of draws in which one does.
 
         Args:
             df: a frame with all rows of each entity so far.

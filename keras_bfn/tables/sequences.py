@@ -11,7 +11,7 @@ import numpy as np
 from keras_bfn._config import Immutable
 from keras_bfn._typing import Array, Frame
 from keras_bfn._validation import check_int, mismatch, refusal
-from keras_bfn.flows import Flow
+from keras_bfn.flows import Flow, JointNormal
 from keras_bfn.tables import frames
 from keras_bfn.tables.checks import key_of
 from keras_bfn.tables.columns import Category, Column, Levels
@@ -22,10 +22,13 @@ from keras_bfn.tables.table import (
     FEW_VALUES,
     Table,
     check_parts,
+    fit_joint,
     free_name,
     list_known,
     make_table_model,
 )
+
+MOST_STEPS_OF_NUMBERS = 1000  # of an entity: more are not modelled jointly, which would take long
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -43,7 +46,9 @@ class Sequences(Immutable):
     differences between rows.
 
     The parts of rows have one more axis than those of a `Table`, of `num_steps`: the shape of the
-    numbers is `(num_steps, num_numbers)`. The values after an entity's last row are meaningless.
+    numbers is `(num_steps, num_numbers)`. All numbers of an entity have a joint normal prior, so
+    that a row follows from those before and after it. The values after an entity's last row are
+    meaningless: their numbers are the prior's means, given those of its rows.
 
     Args:
         entity: the name of the column that says to which entity a row belongs.
@@ -52,6 +57,8 @@ class Sequences(Immutable):
         num_steps: int. The largest number of rows of an entity.
         order: list of the frame's columns, in order.
         ascending: dict from the names of ascending columns to those of their first values.
+        prior: None, or a `keras_bfn.flows.JointNormal` of the numbers of all rows, in the order of
+            rows.
 
     Attributes:
         names: list of the names of the columns that can be given to `sample`: static ones, first
@@ -87,6 +94,7 @@ class Sequences(Immutable):
         num_steps: int,
         order: Sequence[str],
         ascending: Mapping[str, str] | None = None,
+        prior: JointNormal | None = None,
     ) -> None:
         for name, table in (("entities", entities), ("rows", rows)):
             if not isinstance(table, Table):
@@ -102,6 +110,9 @@ class Sequences(Immutable):
         columns = [entity, *self.static, *rows.names]
         if sorted(self.order) != sorted(columns):
             raise refusal("order", f"must contain each of the columns {columns} once", order)
+        self.prior, size = prior, self.num_steps * len(rows.numbers)
+        if prior is not None and prior.mean.size != size:
+            raise refusal("prior", f"must have a size of {size} for these columns", prior)
 
     @classmethod
     def from_dataframe(
@@ -172,8 +183,13 @@ class Sequences(Immutable):
         rows = Table.from_dataframe(of_rows, **_some(columns, names))
 
         made = cls(entity, entities, rows, num_steps, frame.columns, first_names)
-        made.read(df)  # checks static columns
-        return made
+        cells, part = made.read(df), made.row_parts.get(rows.numbers_part)
+        if part is None or num_steps * len(rows.numbers) > MOST_STEPS_OF_NUMBERS:
+            return made
+        x = made._encode_rows(cells, seed=0, missing=-1)[part]
+        x[~made._steps_of(lengths)] = np.nan
+        prior = fit_joint(x.reshape(len(x), -1), x[0].size)
+        return cls(entity, entities, rows, num_steps, frame.columns, first_names, prior)
 
     @property
     def row_parts(self) -> dict[str, str]:
@@ -435,7 +451,24 @@ class Sequences(Immutable):
             if has_lengths and (missing == 0 or name == self.rows.present_part):
                 x[~there] = 0
             found[parts[name]] = x
+        if own and missing == 0 and self.prior is not None:
+            self._fill(found, there, seed)
         return found
+
+    def _fill(self, parts, there, seed):
+        """Fills in numbers: draws of missing cells, and means, given all others, of absent rows."""
+        rows, x = self.rows, parts[self.row_parts[self.rows.numbers_part]]
+        missing = np.zeros(x.shape, "bool")
+        for i, name in enumerate(rows.numbers):
+            if name in rows.nullable and name not in rows.cycles_parts:
+                present = parts[self.row_parts[rows.present_part]]
+                missing[:, :, i] = there & (present[:, :, rows.nullable.index(name)] == 0)
+        x[~there] = np.nan
+        rng = None if seed is None else np.random.default_rng(seed)
+        for lacking, draw in ((missing, rng), (np.broadcast_to(~there[:, :, None], x.shape), None)):
+            known = np.where(lacking, np.nan, x).reshape(len(x), -1)
+            filled = np.clip(self.prior.complete(known, draw), -1.0, 1.0)
+            x[lacking] = filled.reshape(x.shape)[lacking]
 
     def _steps_of(self, lengths):
         """Returns which steps entities of these lengths have: bool, `(num, num_steps)`."""
@@ -455,8 +488,8 @@ class Sequences(Immutable):
     def flow(self) -> dict[str, Flow]:
         """Returns the dict of flows, with the priors of the observed values."""
         rows = self.rows.flow()
-        if self.rows.numbers:  # their prior is of one row
-            rows[self.rows.numbers_part] = number_flow()
+        if self.rows.numbers:  # their own prior is of one row
+            rows[self.rows.numbers_part] = number_flow(self.prior)
         parts = self.row_parts
         return {**self.entities.flow(), **{parts[name]: flow for name, flow in rows.items()}}
 

@@ -202,8 +202,7 @@ class Table(Immutable):
         if not completion.size:
             return table
         parts = table._split(table.encode_cells(table.read(df), seed=0, missing=1))
-        kind = JointNormal if len(table.numbers) <= MOST_JOINT else FactorNormal
-        prior = kind.fit(completion.entries(parts))
+        prior = fit_joint(completion.entries(parts), len(table.numbers))
         return cls(fitted, dtypes, table.library, prior, rules)
 
     def encode(self, df: Frame, seed: int | None = None) -> dict[str, Array]:
@@ -600,6 +599,11 @@ def make_table_model(table, seed, model=TableModel, **options):
         states["random"] = 0.2
     network = networks.MultiPart(flow, table.event_shape(), times="variables", **options)
     return model(flow, network, table, states=states, allow_missing=True, seed=seed)
+
+
+def fit_joint(entries, num_numbers):
+    """Returns the joint normal prior of rows of entries, so many of which are numbers of a flow."""
+    return (JointNormal if num_numbers <= MOST_JOINT else FactorNormal).fit(entries)
 
 
 def _put_values(arrays, missing, rng):

@@ -18,6 +18,7 @@ from tests.tensors import to_numpy
 BETA = np.array([0.0, 0.5, 30.0, 400.0], "float32")
 MASK = np.array([[1, 0, 1], [1, 1, 0], [0, 0, 0], [0, 1, 1]], "bool")
 KINDS = pytest.mark.parametrize("kind", [JointNormal, FactorNormal])
+S6 = np.array([[1, 0, 1, 1, 1, 0], [0, 0, 1, 1, 1, 1]], "bool")
 S = np.sqrt(BETA)[:, None] * np.random.default_rng(0).normal(size=(4, 3)).astype("float32")
 
 
@@ -206,7 +207,42 @@ def test_numbers_that_nearly_follow_from_others_are_told_where_a_fifth_is_missin
     for prior in (true, fitted):
         evidence = map(ops.convert_to_tensor, ((beta * x).astype("float32"), beta))
         errors.append(np.abs(x - to_numpy(prior.posterior_mean(*evidence)))[~there].mean())
-    assert errors[0] < errors[1] < 1.05 * errors[0]
+    assert errors[1] < 1.05 * errors[0]
+
+
+@pytest.mark.once
+def test_a_number_that_few_rows_have_is_no_more_certain_than_these_make_it():
+    """Equal numbers in two rows of 200 are a chance."""
+    x = np.random.default_rng(0).normal(0, 0.3, (200, 2))
+    x[2:, 1] = np.nan
+    x[:2, 1] = 0.1
+    assert 0.1 < np.sqrt(JointNormal.fit(x).covariance[1, 1]) < 0.3
+
+
+@pytest.mark.once
+@KINDS
+@pytest.mark.parametrize("prediction", ["residual", "noise"])
+def test_of_an_event_of_several_axes_all_variables_go_together(kind, prediction):
+    x = 0.2 * np.random.default_rng(0).normal(size=(50, 3)).cumsum(axis=1)
+    x = np.concatenate([x, -x], axis=1)
+    flow = ContinuousFlow(sigma_1=0.1, prediction=prediction, prior=kind.fit(x))
+    rng = np.random.default_rng(1)
+    output, s = (rng.normal(size=(2, 6, 1)).astype("float32") for _ in range(2))
+    shapes = ((2, 6), (2, 3, 2))
+    for t in (np.float32([0.2, 0.7]), rng.uniform(0.1, 0.9, (2, 6)).astype("float32")):
+        found = []
+        for shape in shapes:
+            own, evidence = (ops.reshape(part, (*shape, 1)) for part in (output, s))
+            time = ops.convert_to_tensor(t if t.ndim == 1 else t.reshape(shape))
+            told = flow.hear(evidence, flow.schedule.beta(time), np.reshape(S6, shape))
+            made = flow.output_distribution(own, evidence, time)
+            parts = (*told, flow.input_variance(time, np.zeros(shape)), made.mean())
+            found.append([to_numpy(part).reshape(2, 6) for part in parts])
+        for one, other in zip(*found, strict=True):
+            assert_allclose(one, other, atol=1e-6)
+    flow.check_event_shape((3, 2))
+    with pytest.raises(ValueError, match=r"6 variables.* \(3, 3\)"):
+        flow.check_event_shape((3, 3))
 
 
 @pytest.mark.once

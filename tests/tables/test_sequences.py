@@ -385,6 +385,57 @@ def test_the_rows_that_follow_are_drawn():
     assert not several[0].equals(several[1])
 
 
+def make_weights(num, seed):
+    """Entities of 3 to 12 rows, whose weights drift; a fifth of the cells is missing."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for i in range(num):
+        steps = rng.normal(0, 0.5) + rng.normal(0, 0.5, rng.integers(3, 13))
+        rows += [(i, weight) for weight in rng.normal(70, 10) + steps.cumsum()]
+    return pandas.DataFrame(rows, columns=["id", "weight"])
+
+
+@pytest.mark.once
+def test_before_training_rows_follow_from_those_around_them_as_in_a_joint_normal_distribution():
+    weights, rng = make_weights(300, 0), np.random.default_rng(1)
+    model = Sequences.from_dataframe(weights, "id").make_model(width=16, seed=0)
+    tested = make_weights(200, 2)
+    groups = tested.groupby("id")
+    shown, true = groups.head(4), groups.nth(4)
+    shown = shown[shown["id"].isin(true["id"])]
+    drawn = model.extend(shown, num_rows=1, num_draws=20, num_steps=10, seed=0)
+    found = np.mean([frame["weight"] for frame in drawn], axis=0)
+    last = shown.groupby("id")["weight"].last().to_numpy()
+    errors = [np.std(guess - true["weight"].to_numpy()) for guess in (found, last)]
+    assert errors[0] < errors[1]  # four rows tell the drift, too
+    hidden = rng.uniform(size=len(tested)) < 0.1
+    holes = tested.assign(weight=tested["weight"].mask(hidden))
+    filled = model.impute(holes, num_steps=10, seed=0)["weight"]
+    assert np.std((filled - tested["weight"])[hidden]) < 1.5  # of 10 between entities
+
+
+@pytest.mark.once
+def test_numbers_of_missing_cells_are_drawn_and_those_of_absent_rows_are_means():
+    rng = np.random.default_rng(0)
+    weights = make_weights(300, 0)
+    lacking = rng.uniform(size=len(weights)) < 0.2
+    weights["weight"] = weights["weight"].mask(lacking)
+    sequences = Sequences.from_dataframe(weights, "id")
+    first, second = (sequences.encode(weights, seed) for seed in (0, 1))
+    x, other = (parts["numbers"][:, :, 0] for parts in (first, second))
+    cells, there = first["present"][:, :, 0], sequences._steps_of(weights.groupby("id").size())
+    assert_same = np.testing.assert_array_equal
+    assert_same(x[cells == 1], other[cells == 1])
+    missing = there & (cells == 0)
+    assert (x[missing] != other[missing]).mean() > 0.99
+    known = np.where(there, x, np.nan)
+    assert_same(x[~there], np.clip(sequences.prior.complete(known), -1, 1)[~there])
+    # Missing cells are as far from those beside them as cells that are there.
+    jumps, beside = np.abs(np.diff(x)), there[:, :-1] & there[:, 1:]
+    some = missing[:, :-1] | missing[:, 1:]
+    assert 0.7 < jumps[beside & some].mean() / jumps[beside & ~some].mean() < 1.6
+
+
 def test_rows_that_follow_begin_where_the_known_ones_end():
     model = Sequences.from_dataframe(STAYS, "id", ascending="day").make_model(width=16, seed=0)
     model.fit(STAYS, epochs=1, verbose=0)

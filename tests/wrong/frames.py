@@ -2,7 +2,7 @@
 
 import datetime
 
-from keras_bfn import networks, tables
+from keras_bfn import flows, networks, tables
 from tests.wrong.things import by_expected
 
 NOON = [datetime.datetime(2024, 10, 27, hour, tzinfo=datetime.UTC) for hour in (12, 13)]
@@ -214,6 +214,18 @@ CALLS = {
         "names of columns, all different": [
             lambda t: tables.SumOf(),
             lambda t: tables.SumOf("a", "a"),
+        ]
+    },
+    "prior": {
+        "size of 3 for these columns": [
+            lambda t: tables.Sequences(
+                "patient",
+                t.patients.entities,
+                t.patients.rows,
+                t.patients.num_steps,
+                t.patients.order,
+                prior=flows.JointNormal([0.0], [[1.0]]),
+            )
         ]
     },
     "pain": {
