@@ -249,7 +249,7 @@ def main(args):
     )
     model.save(args.output / "model.keras")
     if args.save_preset:
-        model.save_to_preset(args.save_preset)
+        model.save_to_preset(args.save_preset, half_precision=True)
     held_out, labels = load_held_out(args.data_type)
     with Progress("\nScoring the code length of held-out images"):
         print_code_lengths(

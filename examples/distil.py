@@ -166,7 +166,7 @@ def main(args):
     student = train(teacher, classes, args)
     student.save(args.output / "student.keras")
     if args.save_preset:
-        student.save_to_preset(args.save_preset)
+        student.save_to_preset(args.save_preset, half_precision=True)
     with Progress("Generating samples"):
         samples = draw_samples(teacher, student, classes, args)
     path = write_samples(

@@ -171,7 +171,7 @@ def run(args, experiment, epochs):
     model.save(args.output / "model.keras")
 
     if args.save_preset:
-        in_float32(model).save_to_preset(args.save_preset)
+        in_float32(model).save_to_preset(args.save_preset, half_precision=True)
 
     x, labels = _examples(data.test, args.test_examples)
     if labels is not None:

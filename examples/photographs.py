@@ -195,7 +195,7 @@ def main(args):
     model = in_float32(model)
     model.save(args.output / "model.keras")
     if args.save_preset:
-        model.save_to_preset(args.save_preset)
+        model.save_to_preset(args.save_preset, half_precision=True)
 
     images, labels = everything(data.test)
     for name, condition in (

@@ -109,6 +109,8 @@ print(pathlib.Path("digits_preset/metadata.json").read_text())
 """
 `from_preset` loads a preset. With `load_weights=False`, it returns a new, untrained
 model of the same architecture. With `dtype`, the network computes in another precision.
+With `save_to_preset(folder, half_precision=True)`, the file holds weights in float16, in
+half the space; they are loaded in the network's own precision.
 """
 
 shared = keras_bfn.BayesianFlowNetwork.from_preset("digits_preset")

@@ -6,22 +6,26 @@ import json
 import os
 import pathlib
 
+import h5py
 import keras
+import numpy as np
 
-from keras_bfn._validation import mismatch, refusal
+from keras_bfn._validation import check_bool, mismatch, refusal
 from keras_bfn.saving.files import WeightsFile, whole
 
 CONFIG, WEIGHTS, METADATA = "config.json", "model.weights.h5", "metadata.json"
 NEW = "new."  # prefix of a file that will replace another
 
 
-def save_folder(model, folder):
+def save_folder(model, folder, half_precision=False):
     """Writes a model to a folder; files get their final names once all of them are complete.
 
     If this is interrupted at any point, the folder holds either the old or the new model: see
     `find_files`.
     """
     config, (weights, num_params) = keras.saving.serialize_keras_object(model), save_weights(model)
+    if check_bool("half_precision", half_precision):
+        weights = _halve(weights)
     files = {CONFIG: _to_json(config), WEIGHTS: weights.getvalue()}
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     metadata = {"keras_version": keras.__version__, "num_params": num_params, "sha256": sums}
@@ -52,6 +56,28 @@ def save_weights(model):
     copy.load_weights(everything)
     copy.save_weights(weights)
     return weights, copy.network.count_params()
+
+
+def _halve(weights):
+    """Returns a `WeightsFile` with all weights of another, those of float32 in float16."""
+    found = WeightsFile()
+    with h5py.File(weights) as old, h5py.File(found, "w") as new:
+
+        def copy(name, item):
+            if isinstance(item, h5py.Group):
+                made = new.create_group(name)
+            else:
+                x = item[()]
+                with np.errstate(over="ignore"):
+                    half = x.astype("float16") if x.dtype == "float32" else x
+                if np.isinf(half).any():
+                    expected = "must be false for weights beyond 65504, the largest of float16"
+                    raise mismatch("half_precision", expected, f"{np.abs(x).max()} in {name}")
+                made = new.create_dataset(name, data=half)
+            made.attrs.update(item.attrs)
+
+        old.visititems(copy)
+    return found
 
 
 def make_uncompiled(config):

@@ -48,6 +48,31 @@ def test_saving_again_replaces_the_weights(tmp_path):
     np.testing.assert_allclose(output(loaded), output(model), rtol=1e-5)
 
 
+def test_weights_of_half_precision_take_half_the_space_and_are_loaded_in_float32(tmp_path):
+    model = make_model(FLOWS["discrete"]())
+    model.fit(make_data(model.flow), epochs=1, verbose=0)
+    for name in ("whole", "half"):
+        model.save_to_preset(tmp_path / name, half_precision=name == "half")
+    whole, half = (BayesianFlowNetwork.from_preset(tmp_path / name) for name in ("whole", "half"))
+    for one, other in zip(whole.network.weights, half.network.weights, strict=True):
+        assert one.dtype == other.dtype
+        rounded = keras.ops.convert_to_numpy(one).astype("float16")
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(other), rounded)
+    np.testing.assert_allclose(output(half), output(model), atol=2e-3)
+    assert half.compiled
+    half.fit(make_data(model.flow), epochs=1, verbose=0)
+
+
+@pytest.mark.once
+def test_weights_that_half_precision_cannot_hold_are_refused(tmp_path):
+    model = make_model(FLOWS["discrete"]())
+    kernel = model.network.trainable_weights[0]
+    kernel.assign(keras.ops.full(kernel.shape, 1e5))
+    with pytest.raises(ValueError, match=r"half_precision.* 65504.*100000\.0 in "):
+        model.save_to_preset(tmp_path / "preset", half_precision=True)
+    assert not (tmp_path / "preset").exists()
+
+
 @pytest.mark.once
 def test_a_folder_without_weights_is_refused(tmp_path):
     make_model(FLOWS["binary"]()).save_to_preset(tmp_path)

@@ -83,7 +83,7 @@ def test_models_in_the_package_are_small_and_tell_of_themselves():
     }
     assert folders.keys() == PACKAGED.keys()
     for name, folder in folders.items():
-        assert sum(path.stat().st_size for path in folder.iterdir()) < 5e6
+        assert sum(path.stat().st_size for path in folder.iterdir()) < 2.6e6
         card = (folder / "README.md").read_text()
         for told in (f'from_preset("{name}")', "## Data", "## Command", "## Licence"):
             assert told in card
