@@ -21,6 +21,7 @@ SECTIONS = (
     "start",
     "codec",
     "precision",
+    "quantisation",
     "pieces",
     "bare",
     "guidance",

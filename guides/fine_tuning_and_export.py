@@ -232,7 +232,8 @@ kernel has its own scale. In each call, these layers also round their inputs. Th
 convolutions of `UNet` and `VDMUNet` are not quantised. We quantise the text model that
 comes with the package, and measure its cost on the text of Python's built-in help.
 
-A quantised model is for inference, not for training.
+`"int4"` rounds to 15 levels, and costs this model 0.6% more. A quantised model is for
+inference, not for training.
 """
 
 

@@ -232,8 +232,7 @@ def fit_moments(x):
     seen = np.maximum(np.diag(num), 1.0)
     mean = np.where(there, x, 0.0).sum(axis=0) / seen
     left = np.where(there, x - mean, 0.0)
-    typical = np.square(left).sum() / seen.sum()
-    doubt = np.diag(typical * (1.0 / seen - 1.0 / len(x)))
+    doubt = np.diag(np.square(left).sum() / seen.sum() * (1.0 / seen - 1.0 / len(x)))
     covariance = _limit(left.T @ left / np.maximum(num, 1.0) + doubt)
     is_small = len(patterns) * max(x.shape[1], 20) ** 3 <= MOST_PRODUCTS
     for _ in range(NUM_ITERATIONS if is_small and not there.all() else 0):

@@ -9,6 +9,7 @@ from keras_bfn import _keras, predictions
 from keras_bfn._backend.devices import scope_of
 from keras_bfn._parts import check_event_shape, map_parts
 from keras_bfn._typing import Nest, Parts, Tensor, TensorShape
+from keras_bfn._validation import check_choice
 from keras_bfn.inputs import conditions
 from keras_bfn.models.files import Files
 from keras_bfn.models.programs import Programs
@@ -81,19 +82,26 @@ class Built(Files):
         self._condition_dtypes = config.get("condition_dtypes")
         super().build_from_config(config)
 
-    def quantize(self, *args, **kwargs) -> None:
+    def quantize(self, mode: str | None = None, config: Any = None, **kwargs) -> None:
         """Quantizes the model, as in Keras, without a warning for each layer left unchanged.
+
+        Convolutions stay as they are. A quantized model is for inference.
 
         Compiled programs are discarded. The optimizer's averaged weights are no longer available:
         to quantize these, save the model within `averaged_weights`, load it, and quantize it.
 
+        Args:
+            mode: `"int8"`, `"int4"` or `"float8"`. Keras calibrates `"gptq"` and `"awq"` on
+                networks of tokens alone, so they are refused.
+            config, **kwargs: as in `keras.Model.quantize`.
+
         Raises:
-            ValueError: if it is called within `averaged_weights`.
+            ValueError: if there is no such mode, or it is called within `averaged_weights`.
         """
         if self._is_averaged:
             expected = "must not be called within `averaged_weights`: save the model there, load it"
             raise ValueError(f"`quantize` {expected}, and quantize the loaded model")
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Layer .* does not have a `quantize` method")
-            super().quantize(*args, **kwargs)
+        check_choice("mode", mode or getattr(config, "mode", None), ("int8", "int4", "float8"))
+        with warnings.catch_warnings(action="ignore", category=UserWarning):
+            super().quantize(mode, config, **kwargs)
         self.programs.clear()

@@ -75,6 +75,30 @@ def test_all_kernels_but_those_of_images_convolutions_have_eight_bits(make, tmp_
     np.testing.assert_allclose(nats(loaded, x), after, rtol=1e-5)
 
 
+@pytest.mark.parametrize("mode", ["int4", "float8"])
+def test_kernels_of_fewer_bits_cost_little_and_are_saved(mode, tmp_path):
+    model, x = make_model(NETWORKS["patches"])
+    before = nats(model, x)
+    model.quantize(mode)
+    after = nats(model, x)
+    assert 0 < np.abs(after - before).mean() < 0.1 * before.mean()
+    model.save_to_preset(tmp_path)
+    loaded = keras_bfn.BayesianFlowNetwork.from_preset(tmp_path)
+    np.testing.assert_allclose(nats(loaded, x), after, rtol=1e-5)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("kind", [keras.quantizers.GPTQConfig, keras.quantizers.AWQConfig])
+def test_modes_that_calibrate_on_tokens_are_refused_before_anything_changes(kind):
+    model, x = make_model(NETWORKS["patches"])
+    before, weights = nats(model, x), len(model.weights)
+    config = kind(dataset=["a b"], tokenizer=str.split)
+    with pytest.raises(ValueError, match=r"`mode` must be one of .*int8.* Received: mode='"):
+        model.quantize(config=config)
+    assert len(model.weights) == weights
+    np.testing.assert_array_equal(nats(model, x), before)
+
+
 @pytest.mark.once
 def test_lora_twice_is_refused():
     network = NETWORKS["vector"]()
