@@ -227,7 +227,7 @@ def fit_moments(x):
     the typical variance.
     """
     there = ~np.isnan(x)
-    patterns, groups = _patterns(there)
+    patterns, groups = ((), ()) if there.all() else _patterns(there)
     num = there.astype("float64").T @ there
     seen = np.maximum(np.diag(num), 1.0)
     mean = np.where(there, x, 0.0).sum(axis=0) / seen
@@ -235,7 +235,7 @@ def fit_moments(x):
     doubt = np.diag(np.square(left).sum() / seen.sum() * (1.0 / seen - 1.0 / len(x)))
     covariance = _limit(left.T @ left / np.maximum(num, 1.0) + doubt)
     is_small = len(patterns) * max(x.shape[1], 20) ** 3 <= MOST_PRODUCTS
-    for _ in range(NUM_ITERATIONS if is_small and not there.all() else 0):
+    for _ in range(NUM_ITERATIONS if groups and is_small else 0):
         filled, unsure = np.empty_like(x), np.zeros_like(covariance)
         for rows, precision in zip(groups, _precisions(covariance, patterns), strict=True):
             gain = precision @ covariance
