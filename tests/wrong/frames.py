@@ -217,7 +217,7 @@ CALLS = {
         ]
     },
     "prior": {
-        "size of 3 for these columns": [
+        "size of 0 for these columns": [
             lambda t: tables.Sequences(
                 "patient",
                 t.patients.entities,

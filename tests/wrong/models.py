@@ -250,7 +250,7 @@ CALLS = {
             )
         ]
     },
-    "half_precision": {"bool": [lambda t: t.model.save_to_preset(t.folder / "a", 1)]},
+    "half_precision": {"True or False": [lambda t: t.model.save_to_preset(t.folder / "a", 1)]},
     "folder": {
         "must be a path": [
             lambda t: t.model.upload_preset("hf://user/repo", "Noise.", "mit", folder=3),
