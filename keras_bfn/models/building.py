@@ -85,7 +85,7 @@ class Built(Files):
     def quantize(self, mode: str | None = None, config: Any = None, **kwargs) -> None:
         """Quantizes the model, as in Keras, without a warning for each layer left unchanged.
 
-        Convolutions stay as they are. A quantized model is for inference.
+        Convolutions over images stay as they are. A quantized model is for inference.
 
         Compiled programs are discarded. The optimizer's averaged weights are no longer available:
         to quantize these, save the model within `averaged_weights`, load it, and quantize it.

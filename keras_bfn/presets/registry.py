@@ -11,7 +11,7 @@ import keras
 
 from keras_bfn import datasets, flows, networks
 from keras_bfn._validation import check_bool, refusal
-from keras_bfn.checkpoints import load_official
+from keras_bfn.checkpoints.official import load_official
 from keras_bfn.networks.network import check_policy
 from keras_bfn.presets.folder import files_of, load_folder
 from keras_bfn.saving.hubs import download, is_handle

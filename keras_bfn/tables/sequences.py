@@ -466,9 +466,10 @@ class Sequences(Immutable):
         x[~there] = np.nan
         rng = None if seed is None else np.random.default_rng(seed)
         for lacking, draw in ((missing, rng), (np.broadcast_to(~there[:, :, None], x.shape), None)):
-            known = np.where(lacking, np.nan, x).reshape(len(x), -1)
-            filled = np.clip(self.prior.complete(known, draw), -1.0, 1.0)
-            x[lacking] = filled.reshape(x.shape)[lacking]
+            if lacking.any():
+                known = np.where(lacking, np.nan, x).reshape(len(x), -1)
+                filled = np.clip(self.prior.complete(known, draw), -1.0, 1.0)
+                x[lacking] = filled.reshape(x.shape)[lacking]
 
     def _steps_of(self, lengths):
         """Returns which steps entities of these lengths have: bool, `(num, num_steps)`."""

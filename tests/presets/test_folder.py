@@ -63,6 +63,17 @@ def test_weights_of_half_precision_take_half_the_space_and_are_loaded_in_float32
     half.fit(make_data(model.flow), epochs=1, verbose=0)
 
 
+@pytest.mark.parametrize("change", ["bfloat16", "int8", "int4"])
+def test_weights_of_other_dtypes_stay_as_they_are_in_half_precision(change, tmp_path):
+    is_policy = change == "bfloat16"
+    model = make_model(FLOWS["discrete"](), dtype=change if is_policy else None)
+    if not is_policy:
+        model.quantize(change)
+    model.save_to_preset(tmp_path, half_precision=True)
+    loaded = BayesianFlowNetwork.from_preset(tmp_path)
+    np.testing.assert_allclose(output(loaded), output(model), atol=2e-2)
+
+
 @pytest.mark.once
 def test_weights_that_half_precision_cannot_hold_are_refused(tmp_path):
     model = make_model(FLOWS["discrete"]())

@@ -386,7 +386,7 @@ def test_the_rows_that_follow_are_drawn():
 
 
 def make_weights(num, seed):
-    """Entities of 3 to 12 rows, whose weights drift; a fifth of the cells is missing."""
+    """Entities of 3 to 12 rows, whose weights drift."""
     rng = np.random.default_rng(seed)
     rows = []
     for i in range(num):
