@@ -11,6 +11,10 @@ Costs are those of the validation data; with `--test`, the test data are scored 
 texts, also prints the fraction of sampled whole words that occur in the validation text. The log
 (`--output`) holds the machine, versions, the state of git, the recipe, the seed and the curve,
 which is plotted with those of the logs in `--beside`.
+
+With `--resume DIR`, the state of training is kept in that folder after every 25 steps, and the same
+command goes on from there after it was killed, at any moment. Only the seconds of these steps
+count. The commit in the log is that of the last start.
 """
 
 import argparse
@@ -18,67 +22,64 @@ import json
 import math
 import pathlib
 import subprocess
+import tempfile
 import time
 
 import keras
-import numpy as np
 
 from benchmarks.report import machine
-from benchmarks.speedrun.tracks import TRACKS
+from benchmarks.speedrun.tracks import EPOCH, TRACKS
 from keras_bfn import callbacks, metrics
 
-EPOCH = 25  # steps between settings of the rate and readings of the clock
 NUM_COSTS = 12  # during training
 
 
 class Curve(keras.callbacks.Callback):
-    """Scores the model during training, outside of the budget.
+    """Logs the costs of the validation data now and then during training, outside of the budget.
 
     Args:
         budget: the `keras_bfn.callbacks.TimeBudget`, which comes before this callback.
+        orders: tuple of the orders that are scored.
         score: function without arguments that returns a dict of costs.
     """
 
-    def __init__(self, budget, score):
+    def __init__(self, budget, orders, score):
         super().__init__()
-        self.budget, self.score, self.points, self.steps = budget, score, [], 0
+        self.budget, self.orders, self.score = budget, orders, score
+
+    @property
+    def points(self):
+        """A list of dicts: the costs, and after how many seconds and steps."""
+        return [
+            {
+                "seconds": round(row["seconds"], 1),
+                "steps": row["epoch"] * EPOCH,
+                **{name: row[name] for name in row if name.startswith(self.orders)},
+            }
+            for row in self.budget.resume.history
+            if self.orders[0] in row
+        ]
 
     def on_epoch_end(self, epoch, logs=None):
-        self.steps += EPOCH
-        used = self.budget.used
-        if (
-            self.model.stop_training
-            or used > self.budget.seconds * (len(self.points) + 1) / NUM_COSTS
-        ):
+        due = self.budget.seconds * (len(self.points) + 1) / NUM_COSTS
+        if self.model.stop_training or self.budget.used > due:
             start = time.process_time()
-            costs = self.score()
-            self.points.append({"seconds": round(used, 1), "steps": self.steps, **costs})
-            print(json.dumps(self.points[-1]), flush=True)
+            found = self.score()
+            logs.update(found)
+            print(f"{self.budget.used:.0f} s", json.dumps(found), flush=True)
             self.budget.start += time.process_time() - start
 
 
-def train(model, batches, seconds, score):
-    """Trains a model for these processor seconds.
+def train(track, seconds, folder):
+    """Trains a track's model for these processor seconds, and returns the points of its curve.
 
-    Args:
-        model: a compiled Keras model.
-        batches: generator of batches, without an end.
-        seconds: float.
-        score: as in `Curve`.
-
-    Returns:
-        A list of dicts: the costs, and after how many seconds and steps.
+    The state of training is kept in `folder`, from which an interrupted run goes on.
     """
-    budget = callbacks.TimeBudget(seconds, clock="processor")
-    curve = Curve(budget, score)
-    model.fit(
-        batches,
-        steps_per_epoch=EPOCH,
-        epochs=10**6,
-        callbacks=[budget, curve],
-        shuffle=False,
-        verbose=0,
-    )
+    orders = track.orders[:2]
+    resume = callbacks.Resume(folder, data=track.train)
+    budget = callbacks.TimeBudget(seconds, clock="processor", resume=resume)
+    curve = Curve(budget, orders, lambda: costs(track, track.validation, orders, 2))
+    track.model.fit(track.train, epochs=10**6, callbacks=[budget, curve, resume], verbose=0)
     return curve.points
 
 
@@ -158,6 +159,7 @@ def main(args=None):
     parser.add_argument(
         "--messages", type=int, nargs="+", default=[], help="as in 10 25, for --test"
     )
+    parser.add_argument("--resume", type=pathlib.Path, help="folder that keeps the run's state")
     parser.add_argument("--output", type=pathlib.Path, help="log; adds .png and .keras files")
     parser.add_argument("--beside", type=pathlib.Path, nargs="*", default=[], help="logs to plot")
     args = parser.parse_args(args)
@@ -172,17 +174,10 @@ def main(args=None):
     keras.utils.set_random_seed(args.seed)
     keras.config.set_dtype_policy(recipe["policy"])
     git = git_state()  # which may change while the run lasts
-    track, rng = make(recipe, args.data, args.seed), np.random.default_rng(args.seed)
+    track = make(recipe, args.data, args.seed)
     track.model.compile(track.optimizer, loss=recipe["loss"])
-
-    def batches():
-        while True:
-            yield track.draw(rng)
-
-    def score():
-        return costs(track, track.validation, track.orders[:2], 2)
-
-    points = train(track.model, batches(), args.seconds, score)
+    with tempfile.TemporaryDirectory() as folder:
+        points = train(track, args.seconds, args.resume or folder)
     if args.output:  # before it is scored, which may take longer
         with track.model.averaged_weights():
             track.model.save(args.output.with_suffix(".keras"))

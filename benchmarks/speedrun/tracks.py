@@ -1,7 +1,6 @@
 """The tracks: data in three parts, a recipe, and the orders in which held-out data are sent."""
 
 import math
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +10,8 @@ import keras_bfn
 from benchmarks.mnist_model import binarize, load_mnist
 from keras_bfn import datasets, flows, networks, recipes
 
+EPOCH = 25  # steps between settings of the rate, readings of the clock, and checkpoints
+
 
 class Track(NamedTuple):
     """The data, model and recipe of a track, and how to report its costs.
@@ -18,7 +19,7 @@ class Track(NamedTuple):
     Attributes:
         model: a `BayesianFlowNetwork` that is not compiled.
         optimizer: a Keras optimizer with a constant rate, the peak.
-        draw: function that takes a random generator, and returns a batch of training data.
+        train: `keras_bfn.datasets.Batches`, whose epochs have `EPOCH` steps.
         validation, test: arrays. The first is for choices; the second is scored once.
         unit: string, the unit of costs.
         per_nat: float. One nat per example, in this unit.
@@ -27,7 +28,7 @@ class Track(NamedTuple):
 
     model: Any
     optimizer: Any
-    draw: Callable
+    train: datasets.Batches
     validation: Any
     test: Any
     unit: str
@@ -98,15 +99,14 @@ def text(recipe, data, seed):
         seed=seed,
     )
 
-    def draw(rng):
-        starts = rng.integers(0, len(train) - length, recipe["batch"])
+    def windows(starts, rng):
         return train[starts[:, None] + np.arange(length)]
 
     validation, test = (part[: len(part) // length * length] for part in held_out)
     return Track(
         model,
         recipes.muon(peak_rate=recipe["rate"]),
-        draw,
+        _batches(np.arange(len(train) - length), windows, recipe, seed),
         validation.reshape(-1, length),
         test.reshape(-1, length),
         "bits per letter",
@@ -171,12 +171,14 @@ def _pictures(flow, network, optimizer, recipe, seed, levels, num_held_out, tran
     else:
         model = keras_bfn.AnyOrderNetwork(flow, network, states=recipe["shares"], seed=seed)
 
-    def draw(rng):
-        return transform(train[rng.integers(0, len(train), recipe["batch"])], rng)
-
     held_out = (transform(part, np.random.default_rng(0)) for part in (validation, test))
     orders = ("together",) if recipe["shares"] is None else ("together", "random")
-    return Track(model, optimizer, draw, *held_out, "nats per image", 1.0, orders)
+    batches = _batches(train, transform, recipe, seed)
+    return Track(model, optimizer, batches, *held_out, "nats per image", 1.0, orders)
+
+
+def _batches(examples, transform, recipe, seed):
+    return datasets.Batches(examples, transform, recipe["batch"], seed=seed, steps_per_epoch=EPOCH)
 
 
 TRACKS = {"text": (text, TEXT), "mnist": (mnist, MNIST), "digits": (digits, DIGITS)}
