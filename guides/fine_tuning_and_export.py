@@ -261,9 +261,10 @@ which computes in 16 bits.
 
 `export` writes one step of a sampler to a file that needs neither Keras nor Python. On
 PyTorch 2.11 or later it writes ONNX for onnxruntime, which supports browsers, phones
-and most languages. On TensorFlow and JAX it writes a SavedModel for TensorFlow's runtimes. Each
-runtime generates random numbers in its own way, so the file generates none: the noise
-is an input.
+and most languages. On TensorFlow and JAX it writes a SavedModel for TensorFlow's
+runtimes, on TensorFlow LiteRT for phones (`format="litert"`), and on TensorFlow and
+PyTorch OpenVINO (`format="openvino"`). Each runtime generates random numbers in its own
+way, so the file generates none: the noise is an input.
 """
 
 model = models["all weights"]

@@ -60,6 +60,7 @@ NEEDS = {
         lambda t, _: datasets.cifar10(),
     ],
     "onnxscript": [export_onnx],
+    "openvino": [lambda t, folder: t.model.export(folder / "step.xml", "openvino")],
 }
 
 

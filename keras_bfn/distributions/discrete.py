@@ -37,7 +37,9 @@ class Categorical(Distribution):
         return ops.sum(self.probs() * classes, axis=-1)
 
     def mode(self) -> Tensor:
-        return ops.cast(ops.argmax(self.logits, axis=-1), "int32")
+        # On TensorFlow, Keras finds the largest float by operations that LiteRT and OpenVINO lack.
+        is_largest = self.logits == ops.max(self.logits, axis=-1, keepdims=True)
+        return ops.cast(ops.argmax(ops.cast(is_largest, "int32"), axis=-1), "int32")
 
     def sample(self, seed: Seed = None) -> Tensor:
         *shape, num_classes = ops.shape(self.logits)
@@ -48,9 +50,8 @@ class Categorical(Distribution):
         # cumulative sum over all classes.
         width = math.isqrt(num_classes - 1) + 1
         num_rows = -(-num_classes // width)
-        padding = ((0, 0), (0, num_rows * width - num_classes))
-        weights = ops.pad(ops.reshape(self.probs(), (-1, num_classes)), padding)
-        weights = ops.reshape(weights, (-1, width))
+        probs = ops.reshape(self.probs(), (-1, num_classes))
+        weights = ops.reshape(ops.pad(probs, ((0, 0), (0, -num_classes % width))), (-1, width))
         shares = ops.reshape(uniform((*shape, 2), seed), (-1, 2))
         row = find(ops.reshape(ops.sum(weights, axis=-1), (-1, num_rows)), shares[:, 0])
         before = num_rows * ops.arange(ops.shape(row)[0], dtype="int32")

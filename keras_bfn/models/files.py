@@ -188,7 +188,7 @@ class Files(Trainer):
     def export(
         self,
         filepath: Path,
-        format: Literal["tf_saved_model", "onnx", "torch"] = "tf_saved_model",
+        format: Literal["tf_saved_model", "onnx", "torch", "litert", "openvino"] = "tf_saved_model",
         verbose: bool | None = None,
         *,
         sampler: str | Sampler | None = None,
@@ -202,6 +202,8 @@ class Files(Trainer):
         | `"tf_saved_model"` | TensorFlow; JAX with `tensorflow` installed | `tf.saved_model.load` |
         | `"onnx"` | PyTorch 2.11 or later, with `keras-bfn[export]` | `onnxruntime` |
         | `"torch"` | PyTorch 2.11 or later | `torch.export.load` |
+        | `"litert"` | TensorFlow | `ai_edge_litert.interpreter`, by its signature runner |
+        | `"openvino"` | TensorFlow, or PyTorch 2.11, with `keras-bfn[export]` | `openvino` |
 
         A model saved by `save` loads on every backend, and can be exported there. The exported
         function takes and returns a flat dict of tensors, with any batch size. For a dict of flows,
@@ -230,9 +232,10 @@ class Files(Trainer):
         `x` of the last step are the samples.
 
         Args:
-            filepath: path. A folder for `"tf_saved_model"`, otherwise a file: `.onnx`, or `.pt2`.
-                It appears under its name only when complete, and replaces an existing file or
-                SavedModel. (ONNX stores weights of more than 1 GB in a second file next to it.)
+            filepath: path. A folder for `"tf_saved_model"`, otherwise a file: `.onnx`, `.pt2`,
+                `.tflite` or `.xml`. It appears under its name only when complete, and replaces an
+                existing file or SavedModel. (OpenVINO stores weights in a second file next to it,
+                `.bin`; ONNX if they have more than 1 GB.)
             format: string, one of the table.
             verbose: bool or None. Whether to print where the file is, and the names of its inputs.
             sampler: as in `generate`, or None for the network. Its temperature, start and end are
@@ -244,9 +247,9 @@ class Files(Trainer):
                 the rule is exported, such as its `rescale`; its scale is not.
 
         Raises:
-            ValueError: if an argument is invalid, the backend does not write the format, ONNX lacks
-                an operation of the model, the sampler uses noise of another kind, or the model has
-                no event shape yet.
+            ValueError: if an argument is invalid, the backend does not write the format, which may
+                lack an operation of the model, the sampler uses noise of another kind, or the model
+                has no event shape yet.
             ImportError: if a package that the format needs is not installed, or too old.
 
         Example, on PyTorch. The code from `session` on only needs onnxruntime and numpy. `given` is

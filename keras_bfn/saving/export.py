@@ -2,13 +2,18 @@
 
 import keras
 
-from keras_bfn._backend.exports import check_format, export_program, export_saved_model
+from keras_bfn._backend.exports import (
+    check_format,
+    convert_to_openvino,
+    export_by_keras,
+    export_program,
+)
 from keras_bfn._imports import tell_to_install
 from keras_bfn._keras import layers_within
 from keras_bfn._validation import check_path, refusal
 from keras_bfn.saving.files import whole
 
-SUFFIXES = {"onnx": ".onnx", "torch": ".pt2"}
+SUFFIXES = {"onnx": ".onnx", "torch": ".pt2", "litert": ".tflite", "openvino": ".xml"}
 SAVED_MODEL = {"saved_model.pb", "fingerprint.pb", "variables", "assets", "assets.extra"}
 LARGEST_FILE = 2**30  # bytes of weights in one ONNX file, whose limit is 2 GB
 
@@ -42,9 +47,16 @@ def export(model, function, inputs, filepath, format):
     """
     program = FlatModel(model, function, inputs)
     inputs = dict(sorted(_name_leaves(inputs).items()))
-    if format == "tf_saved_model":
+    if format in ("tf_saved_model", "litert"):
         with whole(filepath) as partial:
-            export_saved_model(program, partial, inputs)
+            export_by_keras(program, partial, inputs, format)
+        return
+    if format == "openvino":
+        with tell_to_install('OpenVINO needs its package: `pip install "keras-bfn[export]"`'):
+            import openvino
+        converted = convert_to_openvino(program, inputs, list(program(inputs)))
+        with whole(filepath) as partial, whole(filepath.with_suffix(".bin")):
+            openvino.save_model(converted, partial, compress_to_fp16=False)  # both files
         return
     names = None
     if format == "onnx":

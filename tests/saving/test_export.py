@@ -22,7 +22,13 @@ from tests.test_docstrings import python_blocks
 
 BACKEND = keras.backend.backend()
 FORMAT = "onnx" if BACKEND == "torch" else "tf_saved_model"
-SUFFIX = {"tf_saved_model": "", "onnx": ".onnx", "torch": ".pt2"}
+SUFFIX = {
+    "tf_saved_model": "",
+    "onnx": ".onnx",
+    "torch": ".pt2",
+    "litert": ".tflite",
+    "openvino": ".xml",
+}
 NUM_SAMPLES, NUM_STEPS = 3, 4
 
 
@@ -142,6 +148,15 @@ CASES = [
 ]
 if BACKEND == "torch":
     CASES.append(pytest.param(of_parts, "sde2", {}, "torch", id="torch.export", marks=slow))
+RUNTIMES = {"tensorflow": ("litert", "openvino"), "torch": ("openvino",)}.get(BACKEND, ())
+for runtime in RUNTIMES:
+    CASES += [
+        pytest.param(of_this_package, "sde2", {}, runtime, id=runtime),
+        pytest.param(of_a_layer, "ode1", {"condition": CLASSES}, runtime, id=f"{runtime}, a layer"),
+        pytest.param(of_parts, "ode2", {}, runtime, id=f"{runtime}, parts", marks=slow),
+        pytest.param(of_an_image, LATE, {}, runtime, id=f"{runtime}, a UNet", marks=slow),
+        pytest.param(of_a_sequence, "sde1", {}, runtime, id=f"{runtime}, a sequence", marks=slow),
+    ]
 
 
 def read(path, format):
@@ -160,6 +175,28 @@ def read(path, format):
         def run(feed):
             outputs = module({name: torch.tensor(x) for name, x in feed.items()})
             return {name: x.detach().numpy() for name, x in outputs.items()}
+
+        return shapes, run
+    if format == "litert":
+        interpreter = pytest.importorskip("ai_edge_litert.interpreter")
+        run = interpreter.Interpreter(str(path)).get_signature_runner()
+        shapes = {name: x["shape_signature"] for name, x in run.get_input_details().items()}
+        return shapes, lambda feed: run(**feed)
+    if format == "openvino":
+        core = pytest.importorskip("openvino").Core()
+        graph = core.read_model(path)
+        shapes = {
+            x.get_any_name(): [
+                0 if size.is_dynamic else size.get_length() for size in x.partial_shape
+            ]
+            for x in graph.inputs
+        }
+        names = [x.get_any_name() for x in graph.outputs]
+        model = core.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+
+        def run(feed):
+            outputs = model(feed)
+            return {name: outputs[name] for name in names}
 
         return shapes, run
     loaded = pytest.importorskip("tensorflow").saved_model.load(path)
@@ -403,14 +440,23 @@ def test_noise_that_cannot_be_given_is_refused():
 
 
 @pytest.mark.once
-def test_what_onnx_lacks_is_refused_by_name(tmp_path):
+def test_what_onnx_and_openvino_lack_is_refused_by_name(tmp_path):
     prior = JointNormal(np.zeros(2), [[0.04, 0.03], [0.03, 0.04]])  # known variables: `solve`
     flow = ContinuousFlow(0.1, "residual", prior=prior)
     network = networks.MLP(flow, (2,), width=8, num_blocks=1, times="variables")
     model = AnyOrderNetwork(flow, network)
     with pytest.raises(ValueError, match=r"`format` must not be 'onnx': .*lacks.*`JointNormal`"):
         model.export(tmp_path / "step.onnx", "onnx", sampler="ancestral")
+    with pytest.raises(ValueError, match=r"`format` must not be 'openvino': .*that OpenVINO lacks"):
+        model.export(tmp_path / "step.xml", "openvino", sampler="ancestral")
     model.export(tmp_path / "step.pt2", "torch", sampler="ancestral")
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="writes LiteRT")
+def test_what_litert_lacks_is_refused_by_name(tmp_path):
+    with pytest.raises(ValueError, match=r"`format` must not be 'litert', which lacks Erfc of the"):
+        of_keras().export(tmp_path / "step.tflite", "litert", sampler="ancestral")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.once
