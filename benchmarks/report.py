@@ -15,6 +15,7 @@ from benchmarks.timing import Clock, num_threads, processor_seconds, use_all_thr
 
 SECTIONS = (
     "overhead",
+    "compiling",
     "peer",
     "memory",
     "scaling",
