@@ -23,6 +23,7 @@ SECTIONS = (
     "codec",
     "precision",
     "quantisation",
+    "exports",
     "pieces",
     "bare",
     "guidance",

@@ -146,7 +146,9 @@ for backend, samples in generated.items():
 - On JAX, `fit`, `evaluate`, `code_length` and `generate` are all compiled by XLA.
 - On TensorFlow they run as graphs. XLA compiles the graphs on a GPU, and on a CPU with
   `model.compile(jit_compile=True)`.
-- On PyTorch they run eagerly.
+- On PyTorch they run eagerly, or with `model.compile(jit_compile=True)` by
+  torch.compile, which takes minutes for a Transformer and gains nothing on a CPU.
+- For the same seed, TensorFlow draws other random numbers in programs of XLA.
 - Convolutions use the faster memory layout: channels first for PyTorch on a CPU,
   channels last otherwise. The data stay channels last, and the weights are the same.
 - On Linux, the C allocator returns the memory of each large tensor to the system and

@@ -126,7 +126,7 @@ each letter of the alphabet, a column for each position.
 
 def show(beliefs, titles):
     plt.figure(figsize=(2 * len(beliefs), 5))
-    for index, (belief, title) in enumerate(zip(beliefs, titles)):
+    for index, (belief, title) in enumerate(zip(beliefs, titles, strict=True)):
         plt.subplot(1, len(beliefs), index + 1)
         plt.imshow(belief.T, cmap="gray_r", vmin=0.0, vmax=1.0)
         plt.yticks(range(num_classes), alphabet if index == 0 else [])

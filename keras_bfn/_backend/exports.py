@@ -71,10 +71,10 @@ def export_by_keras(model, path, inputs, format):
         try:
             model.export(path, format, verbose=False, input_signature=[signature], **options)
         except Exception as error:  # of a type that is not public
-            lacking = re.findall(r"^\w+ ops: (.*)$", str(error), flags=re.M)
-            if not lacking:
+            if type(error).__name__ != "ConverterError":
                 raise
-            expected = f"must not be {format!r}, which lacks {', '.join(lacking)} of the model"
+            lacking = ", ".join(re.findall(r"^\w+ ops: (.*)$", str(error), flags=re.M))
+            expected = f"must not be {format!r}, which lacks {lacking or 'operations'} of the model"
             raise refusal("format", expected, format) from None  # its graph is printed otherwise
 
 
@@ -153,6 +153,9 @@ def export_program(model, inputs, output_names=None):
         if output_names is None:
             return functools.partial(torch.export.save, program), num_bytes
         names = {"input_names": list(inputs), "output_names": output_names}
+        # The optimizer of onnxscript 0.7 gives two constants one name, if one tensor is clipped
+        # twice: no runtime reads that file. Runtimes have optimizers of their own.
+        names["optimize"] = False
         try:
             graph = torch.onnx.export(program, (), verbose=False, dynamo=True, **names)
         except torch.onnx.OnnxExporterError as error:

@@ -88,7 +88,11 @@ class FlatModel(keras.Model):
         self.built = True
 
     def call(self, inputs):
-        return dict(sorted(_name_leaves(self.function(self.pack(inputs))).items()))
+        outputs = _name_leaves(self.function(self.pack(inputs)))
+        # In a file, a tensor has one name: what is an input as well, is computed.
+        given = {id(x) for x in inputs.values()}
+        outputs = {name: x + 0 if id(x) in given else x for name, x in outputs.items()}
+        return dict(sorted(outputs.items()))
 
 
 def _name_leaves(nest):

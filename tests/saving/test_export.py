@@ -119,6 +119,13 @@ def of_a_causal_sequence():
     return AnyOrderNetwork(flow, network, seed=0)
 
 
+def of_patches():
+    """Clips the same probabilities twice, for which files of ONNX could not be read."""
+    flow = FLOWS["binary"]()
+    network = networks.PatchTransformer(flow, (8, 8, 1), 2, width=8, num_layers=1)
+    return BayesianFlowNetwork(flow, network, seed=0)
+
+
 CLASSES = np.arange(NUM_SAMPLES, dtype="int32")
 GUIDED = {"condition": CLASSES, "guidance_scale": 2.0}
 LATE = SDE2Sampler(temperature=0.8, end="sample", start=0.02, spacing="log_beta")
@@ -144,6 +151,9 @@ CASES = [
         marks=[] if BACKEND == "tensorflow" else slow,  # whose files hold calls of models
     ),
     pytest.param(of_an_image, LATE, {}, FORMAT, id="a UNet", marks=slow),
+    pytest.param(
+        of_patches, "sde2", {}, FORMAT, id="patches", marks=[] if FORMAT == "onnx" else slow
+    ),
     pytest.param(of_a_sequence, "sde1", {}, FORMAT, id="a Transformer", marks=slow),
 ]
 if BACKEND == "torch":
