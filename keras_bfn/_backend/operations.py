@@ -45,6 +45,18 @@ def attend(query, key, value, mask=None):
     return ops.transpose(attended, (0, 2, 1, 3))
 
 
+def find_largest(x):
+    """Returns the number of the largest along the last axis, the first of equal ones, as int32.
+
+    On TensorFlow, `ops.argmax` of floats needs operations that LiteRT and OpenVINO lack.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return ops.cast(ops.argmax(x, axis=-1), "int32")
+    import tensorflow as tf
+
+    return tf.argmax(x, axis=-1, output_type="int32")
+
+
 def write_step(whole, i, step):
     """Returns `whole`, of shape `(batch, steps, ...)`, with `step` at place i of its second axis.
 

@@ -4,6 +4,7 @@ import math
 
 from keras import ops
 
+from keras_bfn._backend.operations import find_largest
 from keras_bfn._random import normal, uniform
 from keras_bfn._typing import Seed, Tensor
 from keras_bfn.distributions.distribution import Distribution
@@ -33,13 +34,10 @@ class Categorical(Distribution):
         self.logits = ops.cast(logits, "float32")
 
     def mean(self) -> Tensor:
-        classes = ops.arange(self.logits.shape[-1], dtype="float32")
-        return ops.sum(self.probs() * classes, axis=-1)
+        return ops.sum(self.probs() * ops.arange(self.logits.shape[-1], dtype="float32"), axis=-1)
 
     def mode(self) -> Tensor:
-        # On TensorFlow, Keras finds the largest float by operations that LiteRT and OpenVINO lack.
-        is_largest = self.logits == ops.max(self.logits, axis=-1, keepdims=True)
-        return ops.cast(ops.argmax(ops.cast(is_largest, "int32"), axis=-1), "int32")
+        return find_largest(self.logits)
 
     def sample(self, seed: Seed = None) -> Tensor:
         *shape, num_classes = ops.shape(self.logits)
@@ -64,8 +62,9 @@ class Categorical(Distribution):
     def truncated(self, top_k: int | None = None, top_p: float | None = None) -> "Categorical":
         log_probs = self.log_probs()
         # The sort is stable: equally likely classes keep their order.
-        order = ops.argsort(-log_probs, axis=-1)
+        order = ops.cast(ops.argsort(-log_probs, axis=-1), "int32")
         num_kept = min(top_k or self.logits.shape[-1], self.logits.shape[-1])
+        last = order[..., num_kept - 1 : num_kept]
         if top_p is not None and top_p < 1:
             probs = ops.exp(ops.take_along_axis(log_probs, order, axis=-1)[..., :num_kept])
             # Summed from the least likely class on, which keeps more digits for `top_p` near 1.
@@ -73,9 +72,6 @@ class Categorical(Distribution):
             spared = (1.0 - top_p) * (1.0 + ROUNDING) * from_here[..., :1]
             num_needed = ops.sum(ops.cast(from_here > spared, "int32"), axis=-1, keepdims=True)
             last = ops.take_along_axis(order, ops.maximum(num_needed, 1) - 1, axis=-1)
-        else:
-            last = order[..., num_kept - 1 : num_kept]
-        last = ops.cast(last, "int32")
         least = ops.take_along_axis(log_probs, last, axis=-1)
         classes = ops.arange(self.logits.shape[-1], dtype="int32")
         is_kept = (log_probs > least) | (log_probs == least) & (classes < last) | (classes == last)
@@ -138,8 +134,7 @@ class Bernoulli(Distribution):
         return Categorical(self.log_probs()).truncated(top_k, top_p)
 
     def log_prob(self, x: Tensor) -> Tensor:
-        sign = 1.0 - 2.0 * ops.cast(x, "float32")
-        return -ops.softplus(sign * self.logits)
+        return -ops.softplus((1.0 - 2.0 * ops.cast(x, "float32")) * self.logits)
 
     def log_probs(self) -> Tensor:
         return ops.stack([-ops.softplus(self.logits), -ops.softplus(-self.logits)], axis=-1)
@@ -210,8 +205,7 @@ class DiscretizedNormal(Distribution):
         low = ops.where(is_first, -1e10, edge - location) / std
         high = ops.where(is_last, 1e10, edge + 2.0 - location) / std
         # Not `high - low`, which has few digits if bins are many and narrow.
-        width = ops.where(ops.logical_or(is_first, is_last), high - low, 2.0 / std)
-        return log_normal_interval(low, high, width)
+        return log_normal_interval(low, high, ops.where(is_first | is_last, high - low, 2.0 / std))
 
 
 def bin_number(value, num_bins):
