@@ -8,7 +8,9 @@ are in other files:
 | `_backend/generators.py`, `torch_generators` | on PyTorch, a dropout's own generator is ignored |
 | `_backend/randomness.py`, `SeedGenerator` | on TensorFlow, all replicas draw the same numbers |
 | `_backend/exports.py`, `export_program` | on PyTorch, ONNX outputs have no names |
-| `_backend/exports.py`, `export_saved_model` | on JAX, it uses a deprecated argument |
+| `_backend/exports.py`, `export_by_keras` | on JAX, it uses a deprecated argument |
+| `_backend/exports.py`, `convert_to_openvino` | on PyTorch, it cannot write outputs in dicts |
+| `_backend/operations.py`, `find_largest` | on TensorFlow, `argmax` takes bits of floats apart |
 | `_backend/processes.py`, `rows_of_process` | on JAX, `predict` fails in several processes |
 | `_parts.py`, `order_parts` | on JAX, `predict` returns dicts in alphabetical order |
 | `_random.py`, `_hash` | on PyTorch, the streams of seeds overlap |

@@ -358,12 +358,36 @@ def test_outputs_in_onnx_have_no_names(tmp_path):
     require(output.name != "next", "_backend/exports.py, export_program")
 
 
+@only("torch")
+@pytest.mark.filterwarnings("ignore")  # of PyTorch about its own code
+def test_outputs_in_dicts_cannot_be_exported_to_openvino(tmp_path):
+    pytest.importorskip("openvino")
+
+    class Named(OwnLoss):
+        def call(self, x):
+            return {"next": self.dense(x["a"])}
+
+    signature = [{"a": keras.InputSpec("float32", (None, 2), name="a")}]
+    with failing("dict at the output", "_backend/exports.py, convert_to_openvino"):
+        Named().export(f"{tmp_path}/a.xml", "openvino", verbose=False, input_signature=signature)
+
+
+@only("tensorflow")
+def test_the_largest_float_is_found_by_operations_that_runtimes_lack():
+    import tensorflow as tf
+
+    program = tf.function(lambda x: ops.argmax(x, axis=-1))
+    graph = program.get_concrete_function(tf.TensorSpec((2, 3))).graph
+    types = {operation.type for operation in graph.get_operations()}
+    require("Bitcast" in types, "_backend/operations.py, find_largest")
+
+
 @only("jax")
 def test_an_export_uses_an_argument_that_will_go(tmp_path):
     pytest.importorskip("tensorflow")
     signature = [keras.InputSpec("float32", (None, 2))]
     with failing(
-        "native_serialization", "_backend/exports.py, export_saved_model"
+        "native_serialization", "_backend/exports.py, export_by_keras"
     ):  # warnings are errors
         OwnLoss().export(tmp_path / "a", verbose=False, input_signature=signature)
 
