@@ -19,8 +19,7 @@ from benchmarks.timing import in_turns
 from keras_bfn import BayesianFlowNetwork
 from keras_bfn._backend.exports import FORMATS
 from keras_bfn.models.exported import make_function
-
-SUFFIXES = {"onnx": ".onnx", "torch": ".pt2", "litert": ".tflite", "openvino": ".xml"}
+from keras_bfn.saving.export import SUFFIXES
 
 
 def read(path, format):

@@ -1,4 +1,4 @@
-"""What XLA or torch.compile has compiled gives what other programs give, and is compiled once."""
+"""Programs of XLA and torch.compile give what others give, and are not compiled anew."""
 
 import keras
 import numpy as np
