@@ -70,11 +70,19 @@ def pytest_ignore_collect(collection_path, config):
         return True if TEST_FILES.index(collection_path) % num != part - 1 else None
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    """Leaves out what runs on one other backend that is installed: on PyTorch, if none is named."""
+    """Leaves out what runs on one other backend that is installed: on PyTorch, if none is named.
+
+    It also marks what is slow to compile as `slow` where it is, before pytest chooses by marks.
+    """
+    here = keras.backend.backend()
+    for item in items:
+        compiled = item.get_closest_marker("slow_to_compile")
+        if compiled is not None and here in (compiled.args or ("tensorflow", "jax")):
+            item.add_marker("slow")
     if config.option.everywhere:
         return
-    here = keras.backend.backend()
     others = {name for name in BACKENDS if name != here and importlib.util.find_spec(name)}
 
     def is_elsewhere(item):

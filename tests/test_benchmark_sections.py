@@ -355,6 +355,7 @@ def test_a_card_has_the_peak_of_its_own_name():
     assert devices.peak_flops(None, "float32") is devices.peak_flops("T4", "float32") is None
 
 
+@pytest.mark.slow_to_compile("jax")
 @pytest.mark.skipif(BACKEND == "tensorflow", reason="the section is for JAX and PyTorch")
 @pytest.mark.parametrize("dtype", everywhere(list(gpu.DTYPES.values()), "mixed_bfloat16"))
 def test_what_is_measured_on_a_gpu_runs_on_a_processor(monkeypatch, dtype):

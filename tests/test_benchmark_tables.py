@@ -205,6 +205,7 @@ def test_generated_rows_miss_cells_for_the_same_reasons_as_real_rows():
     assert left == 0
 
 
+@pytest.mark.slow
 def test_priors_of_wide_tables_are_compared(capsys):
     rows = wide_tables.main(["--columns", "12", "--rows", "100", "--epochs", "1"])
     assert [row["prior"] for row in rows] == ["JointNormal", "FactorNormal", "none"]

@@ -12,6 +12,7 @@ pytest.importorskip("hypothesis")
 from tests import fuzz
 
 
+@pytest.mark.slow_to_compile("tensorflow")
 def test_constructors_make_something_or_say_what_was_wrong():
     counts = collections.Counter()
     fuzz.make(60, counts)

@@ -17,6 +17,7 @@ from tests.tensors import to_numpy, to_tensor
 NUM = 4000
 
 
+@pytest.mark.slow_to_compile("tensorflow")
 @pytest.mark.parametrize("batch_size", everywhere({"1": 1, "2": 2, "4": 4}, "4"))
 def test_stratified_numbers_are_uniform_over_seeds(batch_size):
     """Offset and order are two draws."""

@@ -42,6 +42,7 @@ def test_without_a_number_of_steps_the_rate_is_constant(recipe):
     optimizer.learning_rate = 0.5  # which Keras refuses of a schedule
 
 
+@pytest.mark.slow_to_compile
 def test_muon_has_the_matrices_of_blocks_and_adamw_all_else():
     """In a step of AdamW after equal gradients, all numbers change by as much."""
     flow = flows.DiscreteFlow(num_classes=5, beta_1=1.0)

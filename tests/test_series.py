@@ -49,6 +49,7 @@ def autoregression():
     return train(model, model.windows(known, 20_000, seed=0), steps=500)
 
 
+@pytest.mark.slow
 @pytest.mark.once("jax")
 def test_quantiles_are_those_of_a_process_in_any_units_and_beyond_the_horizon(autoregression):
     x, unit, shift = autoregressive(150, CONTEXT, seed=1)
@@ -63,6 +64,7 @@ def test_quantiles_are_those_of_a_process_in_any_units_and_beyond_the_horizon(au
     assert np.sqrt(np.square(error).mean()) < 0.35
 
 
+@pytest.mark.slow
 @pytest.mark.once("jax")
 def test_a_value_that_is_missing_early_changes_a_forecast_little(autoregression):
     x, *_ = autoregressive(150, CONTEXT, seed=3)
@@ -85,6 +87,7 @@ def sales(num, seed):
     return sold, promoted, sign, size
 
 
+@pytest.mark.slow
 @pytest.mark.once("tensorflow")
 def test_a_forecast_follows_covariates_that_are_known_ahead():
     keras.utils.set_random_seed(0)
@@ -167,6 +170,7 @@ def test_a_series_times_1000_has_forecasts_times_1000(log):
     assert_allclose(larger, 1000 * paths, rtol=1e-3)
 
 
+@pytest.mark.slow_to_compile
 def test_a_saved_model_forecasts_the_same(monthly, tmp_path):
     monthly.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
@@ -284,6 +288,7 @@ def test_a_series_that_does_not_change_stays(monthly):
         assert_allclose(paths, 700.0, rtol=0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_a_season_that_repeats_exactly_goes_on():
     keras.utils.set_random_seed(0)
@@ -325,6 +330,7 @@ def intermittent(num, length, seed, unit=1):
     return unit * (rng.uniform(size=(num, length)) < busy) * rng.geometric(0.4, (num, length))
 
 
+@pytest.mark.slow
 @pytest.mark.once
 @pytest.mark.parametrize("log", [True, False])
 @pytest.mark.parametrize("unit", [1, 0.35])

@@ -53,6 +53,7 @@ def posterior_of_rate(seen):
     return stats.truncnorm(*ends, seen, NOISE)
 
 
+@pytest.mark.slow
 @pytest.mark.once("jax")
 def test_the_posterior_is_drawn_given_the_observation(trained):
     drawn = trained.sample(250, {"seen": [[0.4, 1.1], [0.9, 0.1]]}, 20, seed=0)
@@ -77,6 +78,7 @@ def test_nothing_is_drawn_beyond_the_bounds_nor_piles_up_there(trained):
     assert (drawn == 1).mean() < 0.05
 
 
+@pytest.mark.slow_to_compile
 def test_samples_outside_the_bounds_are_drawn_again(untrained, monkeypatch):
     numbers, seeds = [], []
 
@@ -170,6 +172,7 @@ def test_the_density_of_the_posterior_is_bounded_from_below(trained):
     assert exact.mean() - 0.5 < nats.mean() < exact.mean() + 0.05
 
 
+@pytest.mark.slow_to_compile
 def test_simulations_may_be_tensors(untrained):
     tensors = {name: keras.ops.convert_to_tensor(x) for name, x in SIMULATIONS.items()}
     model = simulation.make_model(tensors, BOUNDS, None, width=8, num_blocks=1)

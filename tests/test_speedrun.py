@@ -53,6 +53,7 @@ def test_a_run_ends_with_its_budget_and_its_log_is_of_the_model_that_it_saves(
     assert path.with_suffix(".png").exists()
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_with_its_seconds_and_curve(tmp_path, monkeypatch, fast_digits):
     scored = speedrun.costs
     calls = itertools.count(1)

@@ -54,6 +54,7 @@ def test_a_prompt_may_be_all_of_a_text_or_nothing(model):
     assert len(text) == 12
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("stride", [None, 1, 4, 12])
 def test_texts_of_any_length_go_on_window_by_window(model, stride):
     options = {**OPTIONS, "num_steps": 2}

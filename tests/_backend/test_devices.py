@@ -17,6 +17,7 @@ def test_on_cpus_channels_come_first_on_pytorch_alone():
     assert fastest_data_format() == expected
 
 
+@pytest.mark.slow_to_compile("jax")
 def test_new_variables_are_where_the_models_are():
     model = make_model(FLOWS["binary"]())
     if BACKEND != "tensorflow":

@@ -105,6 +105,7 @@ def fresh():
     return renewable(model)
 
 
+@pytest.mark.slow_to_compile("tensorflow")
 def test_training_that_is_interrupted_keeps_the_steps_that_were_made(fresh):
     """All but that in which it was interrupted, which may have changed some weights and not all."""
     note = NotesWeights()

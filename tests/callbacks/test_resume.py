@@ -140,6 +140,7 @@ def flip_a_byte(content):
     return content[:middle] + bytes([content[middle] ^ 0xFF]) + content[middle + 1 :]
 
 
+@pytest.mark.slow_to_compile
 def test_processes_that_kept_other_epochs_are_refused(fresh, tmp_path, monkeypatch):
     train(fresh(), tmp_path, 3)
     monkeypatch.setattr(resume, "of_all_processes", lambda epoch, strategy: [epoch, 1])
@@ -243,6 +244,7 @@ def test_a_checkpoint_of_another_model_or_optimizer_is_refused(fresh, tmp_path):
         assert_same(state_of(model)[: len(before)], before)
 
 
+@pytest.mark.slow_to_compile
 def test_a_finished_run_trains_no_more_and_ends_with_the_same_weights(fresh, left_alone, tmp_path):
     _, before = train(fresh(), tmp_path, 4)
     (tmp_path / "metrics.csv").unlink()  # as if killed between the checkpoint and this
@@ -350,6 +352,7 @@ def test_arrays_and_every_precision_resume_too(dtype, fresh, tmp_path, capsys):
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.slow_to_compile
 def test_a_plain_layer_that_is_not_built_resumes(tmp_path):
     flow = FLOWS["binary"]()
     x = make_array(flow)

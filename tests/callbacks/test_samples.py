@@ -61,6 +61,7 @@ def tokens(num=24):
     return np.random.default_rng(0).integers(0, 27, (num, 12)).astype("int32")
 
 
+@pytest.mark.slow_to_compile
 def test_pictures_show_what_averaged_weights_generate_at_every_second_epoch(fresh, tmp_path):
     image = pytest.importorskip("PIL.Image")
     expected = Generate()
@@ -94,6 +95,7 @@ def test_large_images_are_shown_as_they_are_and_real_ones_from_black_to_white(tm
     np.testing.assert_allclose(shown, (ramp[0] - low) / (high - low), atol=0.5 / 255 + 1e-6)
 
 
+@pytest.mark.slow_to_compile
 def test_sampling_changes_nothing_in_training(fresh_text, tmp_path):
     expected = state_of(fit(fresh_text(), tokens(), epochs=2).model)
     sampling = SampleText(tmp_path, **OPTIONS)

@@ -41,6 +41,7 @@ def fit(model, budget, clock, seconds, more=()):
     return np.array(rates), history.history
 
 
+@pytest.mark.slow_to_compile
 def test_the_rate_rises_and_falls_as_the_seconds_are_used_up(clock, fresh):
     model = fresh()
     rates, history = fit(model, TimeBudget(20.0, rise=0.1, fall=0.5), clock, seconds=1.0)
@@ -69,6 +70,7 @@ def test_after_an_interrupt_the_highest_rate_is_what_it_was(clock, fresh):
     assert max(rates) == pytest.approx(0.002)
 
 
+@pytest.mark.slow_to_compile
 def test_what_was_used_up_before_training_was_killed_counts(clock, fresh, tmp_path):
     class Kill(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
@@ -87,6 +89,7 @@ def test_what_was_used_up_before_training_was_killed_counts(clock, fresh, tmp_pa
     assert len(rates) == 12
 
 
+@pytest.mark.slow_to_compile("tensorflow")
 def test_when_all_of_the_time_was_used_one_epoch_more_changes_no_weight(clock, tmp_path):
     model, weights = make_model(), []
     model.compile(recipes.adamw(peak_rate=0.01, use_ema=False))

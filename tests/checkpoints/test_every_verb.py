@@ -58,6 +58,7 @@ def test_generate(name, sampler):
     assert drawn.max() < model.flow.num_classes
 
 
+@pytest.mark.slow_to_compile
 @each_model_somewhere
 def test_code_length(name):
     model, x = make(name)
@@ -66,6 +67,7 @@ def test_code_length(name):
         assert all(np.isfinite(nats).all() and (nats > 0).all() for nats in cost.values())
 
 
+@pytest.mark.slow_to_compile
 @each_model_somewhere
 def test_inpaint_with_particles(name):
     model, x = make(name)
@@ -77,6 +79,7 @@ def test_inpaint_with_particles(name):
         np.testing.assert_array_equal(filled[:, known], x[:2, known])
 
 
+@pytest.mark.slow_to_compile
 @each_model_somewhere
 def test_guidance(name):
     model, x = make(name)
@@ -99,6 +102,7 @@ def test_the_codec_returns_the_data(name):
     np.testing.assert_array_equal(coder.decompress(data, verbose=0), x)
 
 
+@pytest.mark.slow_to_compile
 @each_model_somewhere
 @pytest.mark.parametrize("rank", [None, 2])
 def test_fine_tuning_and_saving(name, rank, tmp_path):
@@ -127,6 +131,7 @@ def copy_of(model, folder):
     return keras_bfn.BayesianFlowNetwork.from_preset(folder)
 
 
+@pytest.mark.slow_to_compile
 def test_text_is_generated():
     model, _ = make("proteins")
     texts = model.generate_text(2, num_steps=2, seed=0, verbose=0)
@@ -135,6 +140,7 @@ def test_text_is_generated():
     assert text.startswith("AR")
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("kind", everywhere(["numbers", "classes"], "numbers"))
 def test_conditions_guide_samples(kind, tmp_path):
     from tests.checkpoints.chembfn_oracle import CONDITIONS

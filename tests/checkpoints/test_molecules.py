@@ -160,6 +160,7 @@ def test_files_that_do_not_fit_are_refused_by_name(case, paths, tmp_path):
         chembfn(paths["model"], LENGTH, mlp=tmp_path / "none.pt")
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("dtype", everywhere(["bfloat16", "mixed_bfloat16"], "bfloat16"))
 def test_half_precision(case, paths, dtype):
     half = case.load(paths, dtype=dtype)

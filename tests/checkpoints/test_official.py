@@ -238,6 +238,7 @@ def test_a_missing_torch_or_huggingface_hub_is_named(monkeypatch):
         load_official(network, path)
 
 
+@pytest.mark.slow_to_compile
 def test_files_of_the_hub_are_downloaded(tmp_path, monkeypatch):
     pytest.importorskip("torch")
     case, asked = Case("text8"), []

@@ -172,6 +172,7 @@ def test_arrays_of_a_hub_are_downloaded_without_the_pickle(case, folder, tmp_pat
         case.load("hf://owner/repo")
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("dtype", everywhere(["bfloat16", "mixed_bfloat16"], "bfloat16"))
 def test_half_precision(dtype, tmp_path):
     folder = write_small_proteins(tmp_path)

@@ -58,6 +58,7 @@ VARIABLES = {
 every_variable = pytest.mark.parametrize(("flow", "prior"), VARIABLES.values(), ids=VARIABLES)
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("num_steps", [1, 5, 100])
 @every_variable
 def test_the_bits_of_an_exact_posterior_are_the_entropy(flow, prior, num_steps):
@@ -177,6 +178,7 @@ EXTREMES = {
 }
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("num_steps", [1, 2, 100])
 @pytest.mark.parametrize("flow", EXTREMES.values(), ids=EXTREMES)
 def test_extreme_schedules_cost_the_entropy(flow, num_steps):

@@ -48,6 +48,7 @@ def triple_bits(x, num_steps):
     return coded(chains, x, expect)
 
 
+@pytest.mark.slow_to_compile
 def test_the_fewer_the_messages_the_more_bits_dependent_parts_cost():
     x = likely_triples(1500)
     costs = np.array([triple_bits(x, n) / 1500 for n in (1, 4, 16, 64)])
@@ -59,6 +60,7 @@ def test_the_fewer_the_messages_the_more_bits_dependent_parts_cost():
     assert 0 < excess[-1] < 0.03 * ENTROPY
 
 
+@pytest.mark.slow_to_compile
 def test_with_messages_of_little_accuracy_dependent_parts_cost_their_entropy():
     x = likely_triples(750)
     bits = triple_bits(x, 300)
@@ -67,6 +69,7 @@ def test_with_messages_of_little_accuracy_dependent_parts_cost_their_entropy():
     assert_allclose(bits, 750 * ENTROPY, rtol=0.005, atol=20)
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("triple", [(0, 0, 0), (1, 2, 0)])
 def test_a_triple_costs_what_it_is_unlikely_whatever_the_evidence(triple):
     place = np.ravel_multi_index(triple, TRIPLES.shape)
@@ -95,6 +98,7 @@ def test_a_file_of_several_kinds_costs_what_the_loss_says():
     assert abs(differences.mean()) < 4 * standard_error
 
 
+@pytest.mark.slow_to_compile
 def test_a_file_of_several_kinds_comes_back():
     x = likely_triples(50)
     x["kind"] = x["kind"].astype("int64")

@@ -24,6 +24,7 @@ from tests.models.small import EVENT_SHAPE, FLOWS, ConditionNetwork, make_data, 
 pytest.importorskip("constriction")
 
 
+@pytest.mark.slow_to_compile
 @every_kind
 def test_data_come_back_from_batches_that_do_not_divide(kind):
     x, codec, data, _ = file_of(kind)
@@ -100,6 +101,7 @@ def test_all_256_grey_levels_come_back():
         assert_comes_back(Codec(model, num_steps, batch_size=16), x)
 
 
+@pytest.mark.slow_to_compile
 def test_text_comes_back():
     flow = DiscreteFlow(27, beta_1=0.5625)
     network = keras_bfn.networks.Transformer(flow, 6, width=8, num_layers=1, num_heads=2)
@@ -113,6 +115,7 @@ def test_a_network_in_half_precision_has_outputs_to_rely_on():
     assert_comes_back(Codec(model, 5, batch_size=4), make_data(model.flow, 6))
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize(
     "kind",
     everywhere(

@@ -33,6 +33,7 @@ COSTLY = {
 }
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("scale", [1, pytest.param(10, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", COSTLY)
 def test_examples_cost_what_the_loss_says(name, scale, request, monkeypatch):

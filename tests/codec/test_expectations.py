@@ -80,6 +80,7 @@ def test_the_posterior_of_a_message_is_that_of_a_table_at_all_precisions():
     assert 0 < rough < NUM_STEPS
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("most", [20, 48, K])
 def test_bins_cost_what_a_table_of_all_bins_says(most, monkeypatch):
     """Whichever posterior is taken, the evidence differs and the cost does not."""

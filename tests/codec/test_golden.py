@@ -33,6 +33,7 @@ def test_the_file_of_this_format_is_read_and_written_as_ever():
     assert {**new[0], "environment": None} == {**old[0], "environment": None}
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("order", ORDERS)
 def test_files_in_orders_are_read_and_written_as_ever(order):
     codec, data = make_codec_in(order), path_of(order).read_bytes()

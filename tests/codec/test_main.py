@@ -16,7 +16,7 @@ from tests.models.small import FLOWS, make_data, make_model
 
 pytest.importorskip("constriction")
 
-pytestmark = pytest.mark.once("tensorflow")
+pytestmark = pytest.mark.once
 
 ROOT = pathlib.Path(__file__).parents[2]
 ARGUMENTS = ["--num-steps", "4", "--batch-size", "4"]
@@ -184,6 +184,7 @@ FAILURES = {
 }
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize(("name", "make", "more", "reason"), FAILURES.values(), ids=FAILURES)
 def test_a_failure_says_why_and_leaves_what_there_was(
     name, make, more, reason, folder, command, tmp_path

@@ -51,6 +51,7 @@ def make_data(num=10, seed=1):
     return x.astype("int32")
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.once] * (name != "discrete")) for name in FLOWS]
 )
@@ -62,6 +63,7 @@ def test_what_is_missing_comes_back_as_missing(name):
     assert_array_equal(back, x)
 
 
+@pytest.mark.slow
 @pytest.mark.once
 @pytest.mark.parametrize(
     "name", [pytest.param(n, marks=[] if n == "discrete" else [pytest.mark.slow]) for n in FLOWS]

@@ -47,6 +47,7 @@ def compress(truth, order, num, num_steps, batch_size):
     return x, *codec.compress(x, return_report=True, verbose=0), values
 
 
+@pytest.mark.slow
 @once
 @pytest.mark.parametrize(
     ("truth", "order"),
@@ -77,6 +78,7 @@ ORDERS = {
 }
 
 
+@pytest.mark.slow
 @once
 @pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
 def test_groups_cost_what_their_messages_do(order):
@@ -100,6 +102,7 @@ MIXED = {
 }
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("order", everywhere(MIXED, "messages, then directly, then messages"))
 def test_data_come_back_from_mixed_orders_as_they_were(order):
     x, condition = np.where(np.arange(LENGTH) < 4, X, -1)[:9], np.arange(9) % 3
@@ -114,6 +117,7 @@ def test_data_come_back_from_mixed_orders_as_they_were(order):
         Codec(model).decompress(data, verbose=0)
 
 
+@pytest.mark.slow
 @once
 @pytest.mark.parametrize("first", ["kinds", "levels"])
 def test_bins_that_cannot_be_coded_directly_are_sent_given_classes_and_before_them(first):

@@ -58,6 +58,7 @@ def assert_same(back, x):
         assert_array_equal(back[name], values)
 
 
+@pytest.mark.slow_to_compile
 def test_parts_come_back_in_their_own_dtypes(file):
     codec, (data, _) = file
     assert_same(codec.decompress(data, CLASSES, verbose=0), X)
@@ -84,6 +85,7 @@ def test_one_example_and_one_step_are_enough(model):
     assert_same(codec.decompress(codec.compress(x, verbose=0), verbose=0), x)
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_many_dependent_examples_cost_their_joint_entropy():
     x, codec = draw_pairs(500), Codec(make_pair_model("variables"), num_steps=10, batch_size=250)
@@ -154,6 +156,7 @@ def test_all_bits_come_back_off_the_stack(model, monkeypatch):
     assert_array_equal(decoder.words(), initial)
 
 
+@pytest.mark.slow_to_compile
 def test_the_command_line_takes_an_array_for_each_part(model, file, tmp_path, monkeypatch):
     _, (data, _) = file
     model.save(tmp_path / "model.keras")

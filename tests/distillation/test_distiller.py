@@ -74,6 +74,7 @@ def conditions_of(model):
     )
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("network", everywhere(TEACHERS, "MLP"))
 def test_a_student_starts_as_its_teacher(network):
     teacher = make_teacher(TEACHERS[network]() if isinstance(network, str) else network())
@@ -114,6 +115,7 @@ def test_a_guided_student_takes_the_scale_as_a_condition(name):
     assert "guidance_scale" not in student.null_condition
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("name", everywhere(["MLP", "MLP, dict of conditions"], "MLP"))
 def test_a_guided_student_is_asked_as_its_teacher(name):
     """The oracle is the network itself, in one jump, at the same noise."""
@@ -134,6 +136,7 @@ def test_a_guided_student_is_asked_as_its_teacher(name):
     assert (expect(1.0) != expect(50.0)).any()
 
 
+@pytest.mark.slow_to_compile
 def test_without_a_condition_a_guided_student_takes_the_null_condition():
     student = make_student(make_teacher(TEACHERS["MLP"]()), guided=True)
     randomise(student.network)
@@ -142,6 +145,7 @@ def test_without_a_condition_a_guided_student_takes_the_null_condition():
     np.testing.assert_array_equal(student.generate(5, 1, **options), of_null)
 
 
+@pytest.mark.slow_to_compile
 def test_an_evaluation_with_weights_does_not_depend_on_the_batch_size():
     model = make_pair_model()
     student = make_student(model, networks.MLP(model.flow, (2,), 8, 1, jumps=True))
@@ -230,6 +234,7 @@ def test_a_student_is_saved_with_its_jumps(tmp_path):
     np.testing.assert_array_equal(first, second)
 
 
+@pytest.mark.slow_to_compile
 def test_training_resumes_where_it_was_killed(tmp_path):
     def fit(epochs, directory):
         keras.utils.set_random_seed(0)
@@ -294,6 +299,7 @@ class Wider(keras.Model):
         return keras.ops.reshape(x, (-1, 2, 3))
 
 
+@pytest.mark.slow_to_compile
 def test_a_student_may_have_a_network_of_its_own():
     model = make_pair_model()
     student = make_student(model, network=Wider())
@@ -345,6 +351,7 @@ def test_a_saved_distiller_trains_on(tmp_path):
     assert int(loaded.optimizer.iterations) == int(distiller.optimizer.iterations) == 8
 
 
+@pytest.mark.slow_to_compile
 def test_the_loss_is_the_weighted_mean_of_the_squared_errors():
     model = make_pair_model()
     distiller = Distiller(make_student(model, networks.MLP(model.flow, (2,), 8, 1, jumps=True)))

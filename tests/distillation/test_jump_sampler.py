@@ -100,6 +100,7 @@ def test_what_jumps_cannot_do():
     assert JumpSampler.from_config(JumpSampler(True, 0.1).get_config()) == JumpSampler(True, 0.1)
 
 
+@pytest.mark.slow_to_compile
 def test_samples_are_nearest_to_the_mean_and_not_the_mode():
     """Students learn means. The tails of a wide normal make its outermost bins the likeliest."""
     flow = keras_bfn.flows.DiscretizedFlow(num_bins=5, sigma_1=0.1, prediction="data")

@@ -21,6 +21,7 @@ TEACHERS = {
 }
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("cls", TEACHERS)
 def test_a_student_is_of_its_teachers_kind_and_jumps(cls):
     student = make_student(TEACHERS[cls]())
@@ -42,6 +43,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("name", REFUSED)
 def test_all_else_is_refused(name):
     for make in TEACHERS.values():

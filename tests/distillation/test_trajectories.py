@@ -151,6 +151,7 @@ def test_validation_repeats_its_paths():
     np.testing.assert_array_equal(jumps[0][0]["s"], before)
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("training", [True, False])
 def test_paths_are_those_of_the_models_weights_when_the_epoch_begins(training):
     model = make_parts_model()

@@ -72,6 +72,7 @@ every_distribution = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.slow_to_compile
 @every_distribution
 def test_log_probs_are_the_oracles(make, params, log_probs):
     assert_allclose(

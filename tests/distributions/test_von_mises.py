@@ -85,6 +85,7 @@ def test_the_mean_is_the_direction_and_so_is_the_mode():
 NUM_CELLS, NUM_DRAWS = 50, 100_000
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("kappa", everywhere({str(k): k for k in (0.0, 0.5, 5.0, 1e4)}, "5.0"))
 def test_draws_follow_the_density(kappa, seed):
     """Chi-squared in cells that are equally likely, on both sides of where the circle is cut."""

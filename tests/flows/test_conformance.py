@@ -37,6 +37,7 @@ def test_a_flow_keeps_its_contract(flow):
     testing.check_flow(flow)
 
 
+@pytest.mark.slow_to_compile
 @every_flow
 def test_the_input_distribution_starts_at_the_prior(flow, seed):
     s = flow.sample_evidence(random_data(flow, (BATCH, 5)), np.zeros(BATCH, "float32"), seed)

@@ -31,6 +31,7 @@ def ask(flow, noise, log_std, s, t):
     return flow.output_distribution(to_tensor(params), to_tensor(s), t)
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("flow", NOISE_FLOWS.values(), ids=NOISE_FLOWS)
 def test_the_true_noise_gives_back_the_data(flow):
     t = np.float32([1e-6, 1e-5, 1e-3, 0.1, 0.5, 1])

@@ -51,6 +51,7 @@ def sum_of_marginal_kls(probs, x, alpha):
     return total
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("k", [2, 3])
 @pytest.mark.parametrize("alpha", [0.01, 0.5, 4.0])
 def test_message_costs_the_divergence_of_the_whole_message(k, alpha, seed):

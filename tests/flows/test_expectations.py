@@ -143,6 +143,7 @@ MOMENTS = {
 }
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("name", PRIORS)
 @pytest.mark.parametrize("noise", [0.0, 3.0, 1e30])
 def test_before_the_first_message_predicted_noise_leaves_the_prior(name, noise):
@@ -156,6 +157,7 @@ def test_before_the_first_message_predicted_noise_leaves_the_prior(name, noise):
         assert_allclose(to_numpy(output.probs())[0], bin_probs(256, mean, std), atol=1e-6)
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("name", PRIORS)
 def test_after_the_first_message_predicted_noise_means_the_same_with_any_prior(name):
     """x = (s - sqrt(beta) noise) / beta, finite for all finite outputs."""

@@ -23,6 +23,7 @@ def draw(num, seed=0):
     return np.random.default_rng(seed).multivariate_normal(PRIOR.mean, PRIOR.covariance, num)
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("shares", [True, False])
 def test_the_posterior_is_that_of_all_evidence_at_once(shares):
     rng = np.random.default_rng(1)

@@ -56,6 +56,7 @@ def test_remaining_cost_starts_at_the_entropy(flow, x):
     assert_allclose(flow.remaining_cost(x)(0.0), entropy, rtol=1e-6)
 
 
+@pytest.mark.slow_to_compile
 @every_flow
 def test_remaining_cost_falls_to_nothing_in_the_shape_of_the_accuracies(flow, x):
     beta = np.geomspace(0.1, 1e5, 30).reshape(2, 15)

@@ -68,6 +68,7 @@ def test_marginals_are_those_of_all_sequences(num_classes, order, length):
     assert_allclose(found, expected, atol=2e-6)
 
 
+@pytest.mark.slow_to_compile
 def test_large_batches_are_computed_in_parts_with_the_same_result(monkeypatch):
     flow = DiscreteFlow(3, beta_1=2.0, prior=make_chain(3, 2))
     x = np.random.default_rng(0).integers(0, 3, (19, 5))
@@ -83,6 +84,7 @@ def test_large_batches_are_computed_in_parts_with_the_same_result(monkeypatch):
     assert_allclose(score(), expected, rtol=1e-4)
 
 
+@pytest.mark.slow_to_compile
 def test_a_model_with_a_chain_completes_by_gradients_of_its_marginals():
     flow = DiscreteFlow(3, beta_1=2.0, prior=make_chain(3, 2))
     network = networks.MLP(flow, (5,), width=8, num_blocks=1)
@@ -220,6 +222,7 @@ def test_the_codec_sends_by_a_chain():
     assert_array_equal(codec.decompress(codec.compress(x)), x)
 
 
+@pytest.mark.slow_to_compile
 def test_training_with_a_prior_takes_a_gradient_step():
     model = chain_model()
     model.compile(keras.optimizers.AdamW(1e-2))

@@ -49,6 +49,7 @@ def costs(flow, x, loss, seed=3):
     return to_numpy(loss(flow, x, Prediction(t, s, None, 0.1 * s / (1 + 0.1 * s**2)), seed))
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("loss", [losses.ContinuousTimeLoss(), losses.DiscreteTimeLoss(5)])
 def test_messages_cost_the_same_in_all_units(loss):
     e, x = draw()
@@ -116,6 +117,7 @@ def both(models, verb):
     return (verb(*models[name]) for name in ("plain", "own"))
 
 
+@pytest.mark.slow_to_compile
 def test_training_is_the_same_and_evaluation_is_of_own_units(models):
     def evaluate(model, x):
         return model.evaluate(x, batch_size=16, return_dict=True, verbose=0)

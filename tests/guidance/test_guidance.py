@@ -21,6 +21,7 @@ from tests.models.exact_parts import CENTRE, LABELS, STD, make_mixture_model
 from tests.tensors import to_tensor, value_and_gradient
 
 
+@pytest.mark.slow_to_compile
 def test_pairs_of_classes_follow_the_tilted_distribution():
     x = generate(make_pair_model(), 12_000, 100, guidance=Exact())
     assert total_variation(x) < 0.02

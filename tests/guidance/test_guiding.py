@@ -124,6 +124,7 @@ def test_outside_of_its_interval_and_at_scale_0_nothing_guides(model):
     assert np.isfinite(run(of_the_sure, interval=(0.9, 1.0))).all()
 
 
+@pytest.mark.slow_to_compile
 def test_values_differ_by_row_and_survive_batches(model):
     guidance = Guidance(prefer, {"weights": WEIGHTS.astype("float64")})
     options = {**TRAJECTORY, "guidance": guidance, "latents": np.ones((5, 2, 3), "float32")}
@@ -150,6 +151,7 @@ def test_another_value_scale_or_interval_compiles_nothing_anew():
     np.testing.assert_array_equal(results[1], again)
 
 
+@pytest.mark.slow_to_compile("tensorflow")
 def test_other_values_of_a_product_compile_nothing_anew():
     """As if each were the only one."""
     model = make_pair_model()

@@ -110,6 +110,7 @@ def test_particles_are_drawn_anew_where_few_are_left(seed):
     np.testing.assert_allclose(to_numpy(new_weights)[1], to_numpy(log_weights)[1])
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("name", everywhere(list(FLOWS), "discretized"))
 @pytest.mark.usefixtures("xla")
 def test_every_flow_is_completed(name):
@@ -128,6 +129,7 @@ def test_every_flow_is_completed(name):
     np.testing.assert_array_equal(completed, model.inpaint(other, mask, 4, **kwargs))
 
 
+@pytest.mark.slow_to_compile
 def test_a_second_call_compiles_nothing_anew():
     model = make_model(FLOWS["binary"]())
     x, mask = make_data(model.flow, 2), np.zeros(EVENT_SHAPE, bool)

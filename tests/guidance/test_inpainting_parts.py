@@ -62,6 +62,7 @@ def numbers(mixture_model):
     return {n: inpaint(mixture_model, known, {"label": True}, n, 1500) for n in (1, 4, MANY)}
 
 
+@pytest.mark.slow
 def test_a_number_follows_its_distribution_given_the_label_as_particles_grow(numbers):
     distances = {
         n: stats.kstest(result.samples["number"], NUMBER.cdf).statistic
@@ -73,6 +74,7 @@ def test_a_number_follows_its_distribution_given_the_label_as_particles_grow(num
     assert stats.kstest(numbers[MANY].samples["number"], NUMBER.cdf).pvalue > MIN_P_VALUE
 
 
+@pytest.mark.slow
 def test_a_known_label_alone_is_biased(numbers):
     assert stats.kstest(numbers[1].samples["number"], NUMBER.cdf).pvalue < MIN_P_VALUE**2
 

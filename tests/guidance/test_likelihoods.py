@@ -59,6 +59,7 @@ REUSED = ("model", "subclass", "product")  # all that they call is a layer
 LATENTS = np.random.default_rng(0).standard_normal((8, 2, 3)).astype("float32")
 
 
+@pytest.mark.slow_to_compile("tensorflow")
 @pytest.mark.parametrize("form", everywhere(FORMS, "preprocess", "subclass", "product"))
 def test_a_classifiers_new_weights_are_those_of_the_next_call(model, form):
     """Whoever calls it: by the program that was compiled before, or by a new one for a function."""
@@ -149,6 +150,7 @@ def make_number_model(num=1):
     return BayesianFlowNetwork(flow, Same(), event_shape=(num,), seed=0)
 
 
+@pytest.mark.slow
 @pytest.mark.once
 @pytest.mark.parametrize("through_network", [True, False])
 @pytest.mark.parametrize("num_particles", [1, 2])
@@ -251,6 +253,7 @@ class PairOfBins(keras.layers.Layer):
         return ops.stack([-1 / 3 - std * low, ops.log(std)], axis=-1)
 
 
+@pytest.mark.slow
 @pytest.mark.once
 @pytest.mark.parametrize(
     ("A", "y", "noise", "through_network", "most"),

@@ -62,6 +62,7 @@ def likelihoods(model):
     return {sampler: find(sampler) for sampler in ("sde1", "ancestral")}
 
 
+@pytest.mark.slow
 @pytest.mark.once
 @pytest.mark.parametrize(
     ("guidance", "num_particles", "sampler"),
@@ -114,6 +115,7 @@ def test_one_particle_may_be_guided_for_a_while_if_nothing_is_asked_of_its_weigh
     assert generate(model, 6, 3, guidance=guidance, num_particles=1).shape == (6, 2)
 
 
+@pytest.mark.slow_to_compile
 def test_one_particle_weighs_what_its_likelihood_is_with_the_scale_of_each_call():
     """Where steps are not shifted. One program serves all scales."""
     model = make_pair_model()

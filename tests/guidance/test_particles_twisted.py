@@ -69,6 +69,7 @@ def test_a_function_guides_the_rest_too():
     assert found.mean() == pytest.approx(tilted.sum(), rel=0.06)
 
 
+@pytest.mark.slow
 def test_a_part_is_completed_by_half_of_another():
     joint, num = TRIPLES[:, :, 1], 2000
     x = {"grades": np.tile([0, 1], (num, 1))}
@@ -86,6 +87,7 @@ def test_a_part_is_completed_by_half_of_another():
     assert errors[True] < 1.2 * errors[False]
 
 
+@pytest.mark.slow
 def test_one_number_follows_its_distribution_given_another():
     """Two that are normal together: the conditional in closed form."""
     value, model = 0.3, make_normal_pair_model()

@@ -52,6 +52,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("name", CASES)
 def test_h_is_the_probability_of_all_sequences_that_are_accepted(name):
     likelihood, accepts = CASES[name]
@@ -73,6 +74,7 @@ def test_sure_sequences_are_accepted_or_not_and_what_is_missing_is_not_read():
     np.testing.assert_allclose(found, np.log([1.0, 1e-30, 1e-30, 1.0]), rtol=1e-6)
 
 
+@pytest.mark.slow_to_compile
 def test_sequences_of_a_network_that_knows_no_syntax_are_balanced():
     """As often as in the posterior, for h is exact."""
     flow = DiscreteFlow(num_classes=3, beta_1=12.0)

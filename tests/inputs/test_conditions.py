@@ -102,6 +102,7 @@ def loader(x, told):
 FORMS = {"arrays": lambda *rows: rows, "PyDataset": Rows, "tf.data": tf_data, "DataLoader": loader}
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("form", everywhere(FORMS, "tf.data"))
 def test_all_forms_of_a_dict_train_alike_in_whatever_order(form):
     """Dropped apart, too: the draws do not hang on the order, nor on how the data come."""
@@ -133,6 +134,7 @@ def outcomes(model, codec, told):
     yield zlib.crc32(keras_bfn.codec.container.read(data)[1])
 
 
+@pytest.mark.slow_to_compile
 def test_every_verb_is_told_and_each_condition_matters(model):
     codec = keras_bfn.codec.Codec(model, num_steps=3)
     plain = list(outcomes(model, codec, TOLD))

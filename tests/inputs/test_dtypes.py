@@ -185,6 +185,7 @@ def same(found, expected):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize(
     "form", everywhere(list(INTEGER_FORMS | BOOL), *INTEGERS_FEW, "uint64", "uint8 tensor")
 )
@@ -226,6 +227,7 @@ def loader(*rows):
 PIPELINES = {"PyDataset": Rows, "tf.data": tf_data, "DataLoader": loader}
 
 
+@pytest.mark.slow_to_compile("jax")
 @pytest.mark.parametrize("pipeline", everywhere(list(PIPELINES), "PyDataset", "tf.data"))
 def test_pipelines_of_every_dtype_train_alike(conditional, pipeline):
     model, rows, expected = conditional
@@ -342,6 +344,7 @@ def test_integers_are_the_same_data_in_every_form(data, form):
         same(data_outcomes(model, convert(x), MOST if form in FEW else 2), expected)
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("form", everywhere(list(FLOAT_FORMS), *FLOATS))
 def test_floats_are_the_same_data_in_every_form(data, form):
     model, num, rows = data
@@ -438,6 +441,7 @@ def test_weights_are_the_same_in_every_form():
             same(one, found[0])
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("times", everywhere(["shared", "variables"], "variables"))
 def test_evidence_is_in_float32_whatever_the_default_of_keras(times, set_floatx):
     set_floatx("float16")
@@ -454,6 +458,7 @@ def test_evidence_is_in_float32_whatever_the_default_of_keras(times, set_floatx)
     np.testing.assert_allclose(found[:, known], x[:, known], atol=1e-6)
 
 
+@pytest.mark.slow_to_compile
 def test_metrics_are_summed_in_float32_whatever_the_default_of_keras(set_floatx):
     x = np.random.default_rng(0).integers(0, 4, (200, 6))
 

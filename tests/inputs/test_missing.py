@@ -76,6 +76,7 @@ def changes(model, before):
     return np.concatenate([np.ravel(weight) for weight in moved])
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("name", everywhere(list(FLOWS), "numbers"))
 def test_padded_sequences_cost_what_they_cost_without(name):
     flow = FLOWS[name]

@@ -94,6 +94,7 @@ def model(shared_model):
         yield shared_model
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("kind", everywhere(list(WEIGHTS), "of cells"))
 def test_evaluate_is_the_mean_by_weight_in_whatever_batches(kind, model):
     weights = WEIGHTS[kind]
@@ -257,6 +258,7 @@ def test_weights_of_parts(kind):
 REPEATS = 3
 
 
+@pytest.mark.slow_to_compile
 def test_repeated_looks_are_in_all_parts_of_time_and_cost_their_mean():
     model = make_model(num_repeats=REPEATS)
     t = to_numpy(model(X, training=False)["transmission"].t).reshape(REPEATS, NUM)

@@ -52,6 +52,7 @@ WEIGHTS = {
 }
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("num_repeats", everywhere({"1": 1, "2": 2}, "2"))
 @pytest.mark.parametrize("case", everywhere(list(WEIGHTS), "two parts, variables of each"))
 def test_rows_of_weight_0_are_as_if_left_out(case, num_repeats):

@@ -67,6 +67,7 @@ def test_rematerialised_blocks_are_computed_again(name, monkeypatch):
         assert len(calls) == expected
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("name", everywhere(list(REMAT), "TransformerBlock"))
 @pytest.mark.parametrize("remat", [False, True])
 def test_blocks_drop_in_training_alone(name, remat):

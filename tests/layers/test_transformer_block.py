@@ -80,6 +80,7 @@ WINDOWS = {
 }
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("case", everywhere(WINDOWS, "columns"))
 def test_a_quantised_window_sees_what_a_convolution_does(case, seed):
     length, window = case
@@ -93,6 +94,7 @@ def test_a_quantised_window_sees_what_a_convolution_does(case, seed):
     assert np.abs(after - before).max() < 0.03 * np.abs(before).max()
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("num_columns", [None, 3])
 def test_a_block_sees_the_neighbours_in_sequences_of_another_length(num_columns):
     rng = np.random.default_rng(0)

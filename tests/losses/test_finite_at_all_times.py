@@ -38,11 +38,13 @@ def check(flow):
 EXTREMES = ("discretized-256-noise-0.001", "discrete-256-0.01")
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("flow", everywhere(FLOWS, *EXTREMES))
 def test_losses_gradients_and_samples_are_finite(flow):
     check(flow)
 
 
+@pytest.mark.slow
 @pytest.mark.once
 @pytest.mark.parametrize(
     "flow",

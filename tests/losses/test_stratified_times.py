@@ -27,6 +27,7 @@ def test_there_is_one_number_in_every_stride(uniforms):
     assert_array_equal(strides, np.tile(np.arange(BATCH), (REPEATS, 1)))
 
 
+@pytest.mark.slow_to_compile("tensorflow")
 def test_numbers_lie_between_0_and_1(uniforms):
     assert uniforms.min() >= 0
     assert uniforms.max() < 1
@@ -59,6 +60,7 @@ def test_a_mean_over_the_batch_is_unbiased_and_varies_much_less(uniforms):
     assert abs(means.mean() - 1 / 3) < 5 * means.std() * REPEATS**-0.5
 
 
+@pytest.mark.slow_to_compile
 def test_a_batch_of_one_is_uniform(seed):
     draws = [float(stratified_uniform(1, seed)[0]) for _ in range(500)]
     assert stats.kstest(draws, "uniform").pvalue > MIN_P_VALUE

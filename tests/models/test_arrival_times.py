@@ -44,6 +44,7 @@ def model(request):
     return make_model(request.param)
 
 
+@pytest.mark.slow_to_compile
 def test_each_message_arrives_where_the_next_one_leaves(model):
     """In training, evaluation and scoring: of n messages, each takes 1 / n."""
     if isinstance(model, AnyOrderNetwork):  # whose training has other states, too
@@ -57,12 +58,14 @@ def test_each_message_arrives_where_the_next_one_leaves(model):
         assert nats == pytest.approx(SIZE * cost(1 / num_steps), rel=1e-4)
 
 
+@pytest.mark.slow_to_compile
 def test_of_infinitely_many_messages_each_takes_no_time(model):
     x = np.repeat(X, 100, axis=0)
     nats = model.code_length(x, batch_size=len(x), seed=0, verbose=0)
     assert nats["transmission"].mean() == pytest.approx(SIZE * cost(0.0), rel=0.01)
 
 
+@pytest.mark.slow_to_compile
 def test_samples_are_predicted_knowing_the_next_time(model):
     sampler = AncestralSampler(start=0.1)
     result = model.generate(2, NUM_STEPS, sampler, return_details=True, seed=0, verbose=0)

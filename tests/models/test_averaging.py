@@ -51,6 +51,7 @@ def train(model, function=None, epochs=2):
     return model
 
 
+@pytest.mark.slow_to_compile
 def test_training_that_fails_with_averages_can_go_on(fresh):
     """On JAX, weights that share their buffers with averages could not be trained again."""
     model = fresh()
@@ -85,6 +86,7 @@ class MovingAverage(keras.callbacks.Callback):
         ]
 
 
+@pytest.mark.slow_to_compile("tensorflow")
 @pytest.mark.parametrize(
     ("momentum", "dtype"),
     [(0.9, None), pytest.param(0.5, None, marks=pytest.mark.once), (0.9, "mixed_float16")],
@@ -128,6 +130,7 @@ def test_the_raw_weights_come_back_after_an_exception_and_from_within(fresh):
     train(model, prediction)
 
 
+@pytest.mark.slow_to_compile
 def test_evaluate_generate_and_save_use_them(fresh, tmp_path):
     model = fresh()
     seed = np.array(model.seed_generator.state)

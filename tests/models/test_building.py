@@ -18,6 +18,7 @@ class TakesTheta(keras.layers.Layer):
         return inputs["theta"]
 
 
+@pytest.mark.slow_to_compile
 def test_the_event_shape_is_that_of_the_first_data():
     network = keras.Sequential([TakesTheta(), keras.layers.Dense(3)])
     model = keras_bfn.BayesianFlowNetwork(FLOW, network, seed=0)

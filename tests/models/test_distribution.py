@@ -31,6 +31,7 @@ def run_on_two_devices(path, *arguments, cwd):
     return result.stdout
 
 
+@pytest.mark.slow_to_compile
 def test_any_number_is_scored_and_sampled_in_batches_that_devices_can_share(monkeypatch):
     four = types.SimpleNamespace(num_model_replicas=4)
     monkeypatch.setattr(keras.distribution, "distribution", lambda: four)

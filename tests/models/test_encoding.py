@@ -8,6 +8,7 @@ from tests.models.exact_models import make_pair_model
 from tests.models.small import EVENT_SHAPE, FLOWS, make_data, make_model
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("sampler", ["ode1", "ode2"])
 def test_what_is_encoded_is_generated_again(sampler):
     model = make_pair_model()

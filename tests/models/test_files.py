@@ -111,6 +111,7 @@ def saved(tmp_path_factory):
     return folder, scores
 
 
+@pytest.mark.slow
 @pytest.mark.once("tensorflow")
 def test_another_backend_finds_the_same_code_length_samples_and_completions(saved):
     backend = next_backend()

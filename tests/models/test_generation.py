@@ -35,6 +35,7 @@ def test_samples_have_the_form_of_the_data(name, model_of):
 NEW = r"neither trained nor loaded.*Call `fit`, `load_weights` or `from_preset`"
 
 
+@pytest.mark.slow_to_compile
 def test_a_network_neither_trained_nor_loaded_warns_once(tmp_path):
     new, trained = make_model(FLOWS["discrete"]()), make_model(FLOWS["discrete"]())
     with pytest.warns(UserWarning, match=NEW):
@@ -114,6 +115,7 @@ STEPPED = {
 }
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("verb", everywhere(list(STEPPED), "generate", "inpaint"))
 def test_one_program_takes_any_number_of_steps(verb, model_of, monkeypatch):
     run, x = STEPPED[verb], np.random.default_rng(0).integers(0, 2, (4, *EVENT_SHAPE))

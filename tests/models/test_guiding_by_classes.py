@@ -86,6 +86,7 @@ def test_guidance_is_one_call_of_the_network_on_a_batch_twice_as_large(monkeypat
     assert batches == [8]
 
 
+@pytest.mark.slow_to_compile
 def test_scale_1_is_the_class_and_scale_0_is_none(binary):
     condition = np.array([0, 1, 2, 1])
     kwargs = {"num_steps": 4, "sampler": "ode1", "seed": 0, "verbose": 0}

@@ -65,6 +65,7 @@ def test_a_class_and_two_grades_cost_their_joint_entropy(triple_model, likely_tr
     assert INDEPENDENT > 1.5 * TRIPLE_ENTROPY
 
 
+@pytest.mark.slow_to_compile
 def test_each_class_with_its_two_grades_costs_what_it_is_unlikely(triple_model):
     """The identity holds of each triple by itself, however rare."""
     places = np.arange(NUM) % 27

@@ -92,6 +92,7 @@ def assert_same(values):
     keras.tree.map_structure(assert_array_equal, plain, dict_of_one)
 
 
+@pytest.mark.slow_to_compile
 def test_training_takes_the_same_steps(models):
     plain, dict_of_one = (dict(model.history) for model in models)
     part = dict_of_one.pop("val_part_nats_per_example")

@@ -69,6 +69,7 @@ def run(model, guidance_scale, **options):
     return model.generate(4, 3, guidance_scale=guidance_scale, return_details=True, **options)
 
 
+@pytest.mark.slow_to_compile
 def test_each_prediction_is_combined_by_the_rule_with_the_scale_of_its_time(model):
     """Against predictions by hand."""
     strength = Weaker(lambda t: 1.0 + 4.0 * t, interval=(0.0, 0.9))
@@ -81,6 +82,7 @@ def test_each_prediction_is_combined_by_the_rule_with_the_scale_of_its_time(mode
         np.testing.assert_allclose(found.params[step], expected, rtol=2e-3, atol=2e-3)
 
 
+@pytest.mark.slow_to_compile
 def test_a_subclass_and_its_base_class_share_no_program_and_two_scales_do(model):
     base, own = (run(model, cls(2.0)).trajectory.s for cls in (ClassifierFreeGuidance, Weaker))
     assert len(model.programs.kept) == 2
@@ -140,6 +142,7 @@ def test_it_serves_inpainting_and_guidance_by_functions(model):
     assert np.abs(own - base).max() > 0.01
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize(
     "order",
     everywhere({"random": "random", "one by one": "left_to_right", "blocks": Blocks(2)}, "blocks"),

@@ -101,12 +101,14 @@ def conditional():
         yield model, logs
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("kind", PIPELINES)
 def test_every_kind_of_pipeline_trains_on_the_same(plain, kind):
     model, loss = plain
     assert fit(model, PIPELINES[kind]((REVERSED,)))["loss"] == pytest.approx(loss, rel=1e-5)
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("kind", [kind for kind in PIPELINES if "tuples" in kind])
 def test_conditions_and_sample_weights_come_by_every_pipeline(conditional, kind):
     model, logs = conditional

@@ -60,6 +60,7 @@ def total(nats):
     return nats["transmission"] + nats["reconstruction"]
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("num_steps", [pytest.param(None, marks=pytest.mark.once), 3])
 def test_the_code_length_is_the_sum_of_the_parts(model, num_steps):
     nats = model.code_length(X, num_steps, batch_size=NUM, seed=0, verbose=0)
@@ -83,6 +84,7 @@ def test_the_loss_by_time_is_the_sum_of_the_parts(model):
         assert_allclose(loss.mean(), nats["parts"][name]["transmission"].mean(), rtol=1e-5)
 
 
+@pytest.mark.slow_to_compile
 def test_evaluation_reports_each_part_and_the_sum(part_nats):
     with injected_noise():
         logs = make_compiled().evaluate(X, batch_size=NUM, verbose=0, return_dict=True)
@@ -95,6 +97,7 @@ def test_evaluation_reports_each_part_and_the_sum(part_nats):
     assert_allclose(logs["bits_per_dim"], per_variable / np.log(2), rtol=1e-5)
 
 
+@pytest.mark.slow_to_compile
 def test_loss_weights_weigh_nats_and_nothing_else(part_nats):
     weights = {"image": 0.25, "label": 5.0}  # and 1 for the size
     kwargs = {"batch_size": NUM, "verbose": 0}
@@ -156,6 +159,7 @@ OPTIONS = {
 }
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("name", everywhere(list(OPTIONS), "last"))
 def test_samples_are_data_and_repeat(model, name):
     kwargs = {"num_steps": 3, "sampler": OPTIONS[name], "batch_size": 4, "verbose": 0}
@@ -193,6 +197,7 @@ def test_sample_weights_weigh_examples(part_nats):
         assert_allclose(logs[f"{name}_nats_per_example"], total(part)[3], rtol=1e-4)
 
 
+@pytest.mark.slow_to_compile
 def test_completions_keep_what_is_known_of_some_parts(model):
     known = np.random.default_rng(0).random(X["image"].shape) < 0.5
     image = np.where(known, X["image"], 0)

@@ -150,6 +150,7 @@ traced = pytest.mark.once("tensorflow")
 TRACED = ("array that was written to", "layers of one config")
 
 
+@pytest.mark.slow_to_compile("tensorflow")
 @pytest.mark.parametrize("name", everywhere(list(ARGUMENTS), *TRACED, once=traced))
 def test_other_arguments_run_another_program(name):
     model, options = make_binary_model(), ARGUMENTS[name]()
@@ -199,6 +200,7 @@ def test_what_a_program_is_given_anew_cannot_be_read_in_it(name):
     assert getattr(made, name) is not None
 
 
+@pytest.mark.slow_to_compile
 @traced
 def test_what_is_the_same_is_compiled_once():
     model, layer = make_binary_model(), make_layer(0.1)
@@ -381,6 +383,7 @@ def say(model, names):
     return said
 
 
+@pytest.mark.slow_to_compile("tensorflow")
 @pytest.mark.parametrize("changes", everywhere(CHANGES, "weights", once=traced))
 def test_verbs_see_what_was_done_to_the_model_since(changes):
     model, alone = make_square_model(), make_square_model(run_eagerly=True)
@@ -399,6 +402,7 @@ def test_verbs_see_what_was_done_to_the_model_since(changes):
                 assert np.abs(after[name] - before[name]).max() > 1e-4, what
 
 
+@pytest.mark.slow_to_compile("tensorflow")
 @pytest.mark.parametrize(
     ("name", "value"),
     [pytest.param("num_repeats", 5, marks=traced), ("transmission_loss", DiscreteTimeLoss(3))],
@@ -413,6 +417,7 @@ def test_evaluate_sees_an_attribute_of_the_model(name, value):
     assert abs(after[0] - before[0]) > 1e-3
 
 
+@pytest.mark.slow_to_compile
 @traced
 def test_generate_sees_another_null_condition():
     model, alone = (make_class_model(condition_dropout=0.1) for _ in range(2))
@@ -424,6 +429,7 @@ def test_generate_sees_another_null_condition():
     assert np.abs(draw(model, **options) - before).max() > 0.01
 
 
+@pytest.mark.slow_to_compile
 @traced
 def test_a_classifier_that_was_given_lora_guides_as_it_is_now():
     classifier = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(2)])

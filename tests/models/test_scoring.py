@@ -12,6 +12,7 @@ from tests.injected_noise import injected_noise
 from tests.models.small import FLOWS, make_data, make_model, predict_at
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize(
     "num_steps", [None, *(pytest.param(n, marks=pytest.mark.once) for n in (10, 1))]
 )
@@ -129,6 +130,7 @@ def test_examples_keep_their_places():
     assert total.std(axis=1).max() < 0.5 * total.mean(axis=1).std()
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("name", everywhere(list(FLOWS), "binary", "discrete"))
 def test_the_mean_of_the_loss_by_time_is_the_transmission_loss(name):
     flow = FLOWS[name]()

@@ -68,6 +68,7 @@ def test_fit_takes_every_kind_of_pipeline(kind, fresh):
     assert model.optimizer.iterations == 3
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_first_epoch_of_a_network_that_is_not_built_sees_every_batch_once(kind):
     flow = FLOWS["discrete"]()
@@ -87,6 +88,7 @@ def test_the_first_epoch_of_a_network_that_is_not_built_sees_every_batch_once(ki
     assert seen == [0, 1, 2]
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("name", everywhere(list(FLOWS), "discretized"))
 def test_evaluate_reports_loss_reconstruction_and_bits_per_dim_of_their_sum(name):
     flow = FLOWS[name]()
@@ -138,6 +140,7 @@ def test_an_iterator_cannot_serve_several_epochs(name, fresh):
         fresh().fit(**data, epochs=2, verbose=0)
 
 
+@pytest.mark.slow_to_compile
 def test_sample_weights_weigh_examples(fresh):
     x = make_data(FLOWS["binary"]())
     kwargs = {"batch_size": 24, "verbose": 0, "return_dict": True}
@@ -200,6 +203,7 @@ class AddedLoss(keras.layers.Layer):
         return x
 
 
+@pytest.mark.slow_to_compile
 def test_losses_that_a_network_adds_count_once():
     flow = FLOWS["binary"]()
     x = make_data(flow)
@@ -299,6 +303,7 @@ def test_gradient_accumulation_and_eager_running_work():
         assert (after_two != before).any()
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize(
     "policy", everywhere(["mixed_bfloat16", "mixed_float16"], "mixed_bfloat16")
 )
@@ -326,6 +331,7 @@ def test_callbacks_may_generate_in_the_middle_of_training(fresh):
     assert shapes == [(2, 4, 4, 1)] * 2
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.usefixtures("improved_graphs")
 def test_conditional_data_train_and_generate():
     flow = FLOWS["binary"]()
@@ -357,6 +363,7 @@ def test_the_loss_is_scaled_for_float16_and_only_then():
         assert is_scaled == (policy == "mixed_float16")
 
 
+@pytest.mark.slow_to_compile
 def test_averaged_weights_and_loss_scaling_survive_a_second_fit(tmp_path):
     flow = FLOWS["binary"]()
     x = make_data(flow)
@@ -398,6 +405,7 @@ def test_the_network_is_told_whether_it_trains():
         assert set(seen) == {train}
 
 
+@pytest.mark.slow_to_compile
 def test_dropout_draws_anew_at_every_training_step():
     flow = FLOWS["binary"]()
     x = make_data(flow)

@@ -54,6 +54,7 @@ def copy_seeds(model, other):
         variable.assign(state)
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.filterwarnings("ignore:.*torch.jit.* is deprecated")  # within `torch.compile`
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # the same
 @pytest.mark.filterwarnings("ignore:Dynamo detected")  # the same

@@ -101,6 +101,7 @@ def learn():
     return learn
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize(
     "form", everywhere([name for name in FORMS if name != "arrays"], "tf.data", "DataLoader")
 )
@@ -191,6 +192,7 @@ def still():
     return model
 
 
+@pytest.mark.slow_to_compile
 def test_evaluation_repeats(still):
     options = {"batch_size": 16, "return_dict": True, "verbose": 0}
     first, second = (still.evaluate(X, **options) for _ in range(2))
@@ -211,6 +213,7 @@ class Penalised(BayesianFlowNetwork):
         return super().compute_loss(*args, **kwargs) + 10.0
 
 
+@pytest.mark.slow_to_compile
 def test_terms_of_a_loss_of_ones_own_count_in_evaluation_too(still):
     options = {"batch_size": 16, "return_dict": True, "verbose": 0}
     found, logs = [], []

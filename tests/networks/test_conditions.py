@@ -68,6 +68,7 @@ def run_told(network, name, condition):
     return np.concatenate([output.reshape(2, -1) for output in outputs], axis=1)
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("name", everywhere([*NETWORKS, *MIXED], "Transformer"))
 def test_each_of_several_conditions_matters_to_every_output(name):
     network = make_network(name, several(name))

@@ -65,6 +65,7 @@ def draw_inputs(network):
     return keras.tree.map_structure(draw, network.input)
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("make", everywhere(CASES, "Transformer, causal", "MLP"))
 def test_a_network_computes_the_same_by_either_default(make, channels_first):
     network = make()

@@ -32,6 +32,7 @@ def make_model(make):
     return model, np.random.default_rng(0).integers(0, 3, (16, *model.event_shape))
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("make", everywhere(NETWORKS, "sequence"))
 def test_lora_trains_little_starts_from_nothing_and_is_in_the_kernels_of_a_file(make, tmp_path):
     model, x = make_model(make)
@@ -59,6 +60,7 @@ def test_lora_trains_little_starts_from_nothing_and_is_in_the_kernels_of_a_file(
     assert len(loaded.trainable_weights) == len(make().trainable_weights)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", everywhere(NETWORKS, "patches"))
 def test_all_kernels_but_those_of_images_convolutions_have_eight_bits(make, tmp_path):
     model, x = make_model(make)
@@ -75,6 +77,7 @@ def test_all_kernels_but_those_of_images_convolutions_have_eight_bits(make, tmp_
     np.testing.assert_allclose(nats(loaded, x), after, rtol=1e-5)
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("mode", ["int4", "float8"])
 def test_kernels_of_fewer_bits_cost_little_and_are_saved(mode, tmp_path):
     model, x = make_model(NETWORKS["patches"])

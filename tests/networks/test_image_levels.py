@@ -13,6 +13,7 @@ from tests.networks.cases import NETWORKS, make_inputs, randomize
 from tests.tensors import run
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("name", everywhere(["UNet", "UNet, signals", "VDMUNet"], "UNet"))
 def test_both_data_formats_compute_the_same(name):
     if keras.backend.backend() == "tensorflow":

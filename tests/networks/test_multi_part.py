@@ -82,6 +82,7 @@ def test_a_network_of_several_parts_keeps_its_contract(name):
     testing.check_network(make_variant(name), FLOW, times=times)
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("name", everywhere(list(VARIANTS), "tokens-patches", "mlp"))
 def test_each_parts_output_hangs_on_the_evidence_about_every_part(name):
     network = make_variant(name)
@@ -170,6 +171,7 @@ def test_outputs_are_float32_under_every_policy(mixer, policy):
         assert output.shape == (None, *SHAPE[name], FLOW[name].output_size)
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("mixer", everywhere(["transformer", "mlp"], "transformer"))
 def test_many_classes_are_seen_by_their_embeddings(mixer):
     """As many inputs of the mixer, and nearly as large ones, as if there were few classes."""

@@ -110,6 +110,7 @@ def test_a_network_survives_its_config(name):
     np.testing.assert_allclose(*outputs, rtol=1e-5)
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("name", everywhere(list(NETWORKS), "UNet", "Transformer"))
 def test_every_part_of_the_input_matters_to_every_output(name):
     network, inputs = random_network(name), make_inputs(name, FLOWS["binary"]())
@@ -123,6 +124,7 @@ def test_every_part_of_the_input_matters_to_every_output(name):
     assert (farthest > 1e-5 * np.abs(output).max()).all()
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("name", everywhere(list(NETWORKS), "MLP", "PatchTransformer"))
 def test_a_class_matters_and_there_is_a_null_condition(name):
     flow = FLOWS["binary"]()
@@ -143,6 +145,7 @@ def test_networks_without_classes_have_no_null_condition():
     assert NETWORKS["MLP"](FLOWS["binary"]()).null_condition is None
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("name", everywhere(REMATERIALISED, "Transformer"))
 def test_rematerialised_networks_train_alike(name):
     flow = FLOWS["binary"]()
@@ -159,6 +162,7 @@ def test_rematerialised_networks_train_alike(name):
     np.testing.assert_allclose(*losses, rtol=1e-4)
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize(
     ("name", "policy"),
     [

@@ -27,6 +27,7 @@ CASES = {
 EVERYWHERE = ("subclassed",)
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("case", everywhere(CASES, *EVERYWHERE))
 def test_a_network_of_ones_own_serves_in_every_verb(case, tmp_path):
     name, conditional = case
@@ -77,6 +78,7 @@ class Lookup(keras.layers.Layer):
         return inputs["theta"] + ops.take(self.table, inputs["condition"], axis=0)[:, None]
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("null", [None, 5])
 def test_a_network_may_count_by_its_condition(null, tmp_path):
     flow = keras_bfn.flows.DiscreteFlow(3, beta_1=2.0)

@@ -50,6 +50,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize(("name", "times", "conditional"), CASES if IS_TORCH else CASES[:1])
 def test_a_network_of_ones_own_serves_in_every_verb(name, times, conditional, tmp_path):
     model = make_model(name, times, conditional)

@@ -38,6 +38,7 @@ def seen_by(network, inputs, causal):
     return seen
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("name", everywhere(list(VARIANTS), "plain", "even_kernel"))
 def test_each_position_hangs_on_earlier_ones_alone_where_it_is_causal(name):
     network = make_network(**VARIANTS[name])

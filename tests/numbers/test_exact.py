@@ -130,6 +130,7 @@ def test_schedules_are_those_of_float64(kind, num, num_values):
     check_many(drawn, check, num)
 
 
+@pytest.mark.slow_to_compile
 @how_many
 def test_what_goes_together_is_known_as_in_float64(num, num_values):
     """The posterior of normal data, where some are missing, too."""

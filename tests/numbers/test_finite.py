@@ -93,6 +93,7 @@ def policy():
     keras.config.set_dtype_policy("float32")
 
 
+@pytest.mark.slow_to_compile("jax")
 @how_many
 @pytest.mark.parametrize("kind", everywhere(KINDS, "discretized"))
 def test_what_is_said_of_data_is_finite(kind, num, num_values):

@@ -42,6 +42,7 @@ def see(flow, x, observed=None):
     return *hear_each(flow, s, t, observed, known), known
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("name", everywhere(list(ALL), *SOME))
 def test_theta_is_finite_and_tells_what_is_known(name):
     flow = ALL[name]
@@ -123,6 +124,7 @@ def make_network(flow, **options):
     )
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("name", everywhere(list(ALL), "discrete-3-chain"))
 def test_training_in_all_states_stays_finite(name):
     flow = ALL[name]

@@ -123,6 +123,7 @@ def is_of(kind, state):
     return {"own": is_own, "given": are_given, "together": are_given & ~known.any(axis=1)}[kind]
 
 
+@pytest.mark.slow_to_compile("tensorflow")
 @pytest.mark.parametrize("kind", everywhere(list(STATES), "own"))
 def test_every_kind_of_state_trains_and_is_validated(kind):
     model = make_model(states={kind: 1.0})
@@ -431,6 +432,7 @@ def test_numbers_are_sent_in_blocks_and_given(flow):
         assert np.isfinite(total(nats)).all()
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("sampler", everywhere(["ode2", "sde1"], "ode2"))
 def test_one_block_of_all_variables_is_drawn_as_they_are_together(sampler):
     """The last prediction, too, is at t = 1: of numbers theta hangs on the time."""

@@ -194,6 +194,7 @@ MIXED = {
 EXACT = {name: order for name, order in TOLD.items() if name != "random-in_2"}
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("truth", everywhere(TRUTHS, "parts"))
 @pytest.mark.parametrize("order", everywhere(EXACT, "random"))
 def test_what_is_told_in_any_order_costs_minus_log_p(truth, order):
@@ -250,6 +251,7 @@ GIVEN = [
 ]
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize(("truth", "known"), GIVEN)
 def test_what_is_told_given_others_costs_minus_log_p_given_these(truth, known):
     for order in (Random(), truth.groups(numbers_of(truth))):
@@ -374,6 +376,7 @@ SOME = [
 ]
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize(("truth", "values"), SOME)
 @pytest.mark.parametrize("order", everywhere({**EXACT, "together": None}, "together"))
 def test_the_rest_is_drawn_given_what_is_known(truth, values, order):

@@ -43,6 +43,7 @@ def guided(given, without, scale):
     return found / found.sum(axis=-1, keepdims=True)
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("scale", [0.0, 1.0, 2.0])
 def test_what_was_drawn_stays_known_where_what_is_given_is_forgotten(model, scale):
     x = model.generate(
@@ -63,6 +64,7 @@ def test_what_was_drawn_stays_known_where_what_is_given_is_forgotten(model, scal
     assert_draws_follow((first[:, None] * second).ravel(), 2 * x[:, 0] + x[:, 1])
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("scale", [1.0, 2.0])
 def test_messages_are_guided_too(model, scale):
     given = GIVEN.copy()

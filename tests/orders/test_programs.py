@@ -45,6 +45,7 @@ def both_ways():
     return make_model(causal=False)
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("name", everywhere(["plain", "without_attention"], "plain"))
 def test_where_keys_and_values_are_put_by_changes_no_draw(name, monkeypatch):
     drawn = []

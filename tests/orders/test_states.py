@@ -366,6 +366,7 @@ def test_the_cost_of_some_parts_given_others_is_that_of_predictions_from_known_p
     assert list(nats["parts"]) == ["size", "image"]
 
 
+@pytest.mark.slow_to_compile
 def test_what_is_known_for_sure_leaves_no_doubt(model):
     known = tree_to_tensors({name: np.ones(part.shape, bool) for name, part in X.items()})
     s = model.sample_evidence(tree_to_tensors(X), np.zeros(NUM, "float32"), known)
@@ -499,6 +500,7 @@ def test_a_part_costs_its_entropy_given_the_other(pair_model, given):
     assert_mean_is(rest, nats["transmission"] + nats["reconstruction"], precision=0.02)
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("word", [0, 1, 2])
 def test_a_part_is_drawn_by_its_distribution_given_the_other(pair_model, word):
     x = pair_model.generate(

@@ -60,6 +60,7 @@ def test_without_picture_and_figures_there_is_no_word_of_them(tmp_path):
     assert "\n\n\n" not in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [lambda: make_model(FLOWS["binary"]()), conditional])
 def test_what_a_card_says_of_loading_runs(make, tmp_path, monkeypatch):
     model = make()

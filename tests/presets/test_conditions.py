@@ -48,6 +48,7 @@ def to_numpy(outputs):
     return keras.tree.map_structure(keras.ops.convert_to_numpy, outputs)
 
 
+@pytest.mark.slow_to_compile("jax")
 @pytest.mark.parametrize("make", everywhere(NETWORKS, "image"))
 @pytest.mark.parametrize("old", [None, 2])
 def test_all_but_the_embedding_stays(make, old):
@@ -68,6 +69,7 @@ CONDITIONS = {
 }
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("name", everywhere(list(CONDITIONS), "classes"))
 def test_it_is_trained_and_saved_as_any_other(name, tmp_path):
     model = make_trained(NETWORKS["vector"](conditions=2))

@@ -21,6 +21,7 @@ from tests.presets.folders import forget_digests, output, replace_config
 ROOT = pathlib.Path(__file__).parents[2]
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("name", everywhere(list(FLOWS), "discretized"))
 def test_a_model_comes_back_from_its_folder(name, tmp_path):
     model = make_model(FLOWS[name]())
@@ -48,6 +49,7 @@ def test_saving_again_replaces_the_weights(tmp_path):
     np.testing.assert_allclose(output(loaded), output(model), rtol=1e-5)
 
 
+@pytest.mark.slow_to_compile
 def test_weights_of_half_precision_take_half_the_space_and_are_loaded_in_float32(tmp_path):
     model = make_model(FLOWS["discrete"]())
     model.fit(make_data(model.flow), epochs=1, verbose=0)
@@ -63,6 +65,7 @@ def test_weights_of_half_precision_take_half_the_space_and_are_loaded_in_float32
     half.fit(make_data(model.flow), epochs=1, verbose=0)
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("change", ["bfloat16", "int8", "int4"])
 def test_weights_of_other_dtypes_stay_as_they_are_in_half_precision(change, tmp_path):
     is_policy = change == "bfloat16"
@@ -92,6 +95,7 @@ def test_a_folder_without_weights_is_refused(tmp_path):
         BayesianFlowNetwork.from_preset(tmp_path)
 
 
+@pytest.mark.slow_to_compile
 def test_files_that_do_not_belong_together_are_refused(tmp_path):
     small, large = (keras_bfn.networks.MLP(FLOWS["binary"](), (4,), width=w) for w in (8, 16))
     BayesianFlowNetwork(small.flow, small).save_to_preset(tmp_path / "small")

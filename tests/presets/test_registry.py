@@ -33,6 +33,7 @@ def test_there_are_the_six_models_of_the_paper():
     assert millions == {"24.81M", "30.72M", "170.18M"}
 
 
+@pytest.mark.slow
 @pytest.mark.once
 @pytest.mark.parametrize("name", BayesianFlowNetwork.presets)
 def test_a_preset_has_as_many_weights_as_it_says(name):
@@ -89,6 +90,7 @@ def test_models_in_the_package_are_small_and_tell_of_themselves():
             assert told in card
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_text_comes_out_of_the_box():
     model = BayesianFlowNetwork.from_preset("bfn_text")

@@ -49,6 +49,7 @@ def pairs(draws):
 
 
 # The steps after which 20,000 draws cannot be told from the data, and those after which they can.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "enough", "too_few"),
     [("ancestral", 100, 10), ("sde1", 60, 5), ("sde2", 20, 3), ("ode1", 150, 10), ("ode2", 40, 5)],
@@ -75,6 +76,7 @@ BINS_FLOW = DiscretizedFlow(3, sigma_1=0.1, prediction="data")
 BINS_PRIOR = np.array([0.5, 0.2, 0.3])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "enough"), [("ancestral", 150), ("sde2", 60), ("ode2", 60)])
 def test_samples_of_bins_converge(name, enough, seed):
     def network(s, t):
@@ -162,6 +164,7 @@ def test_a_step_that_does_not_extrapolate_is_of_first_order():
     assert convergence_order(faults.OfFirstOrder(start=0.05)) == pytest.approx(1, abs=0.25)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_evidence_is_that_of_data_on_the_way(name, seed):
     assert_evidence_is_that_of_data(SAMPLERS[name](), 60 if name[-1] == "2" else 200, seed)

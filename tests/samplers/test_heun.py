@@ -143,5 +143,6 @@ def test_parts_of_every_kind_are_drawn():
         assert result.trajectory[name].t.shape == (7,)
 
 
+@pytest.mark.slow_to_compile
 def test_it_keeps_the_contract_of_samplers():
     keras_bfn.testing.check_sampler(HeunSampler())

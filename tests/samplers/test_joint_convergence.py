@@ -72,6 +72,7 @@ def draw(model, sampler, num_steps, num_draws=NUM_DRAWS):
     return model.generate(num_draws, num_steps, sampler, seed=0, batch_size=num_draws, verbose=0)
 
 
+@pytest.mark.slow
 @every_sampler
 @every_kind_of_data
 def test_samples_of_dependent_parts_follow_their_joint_distribution(models, data, name):

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.once
 NUM_DRAWS = 10_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", [SDE1Sampler(noise) for noise in (0.0, 0.7, 2.0)], ids=repr)
 def test_samples_of_dependent_variables_follow_their_distribution(sampler, seed):
     s = grow(sampler, PAIR_FLOW, pair_network, (NUM_DRAWS, 2), 200, seed)

@@ -158,11 +158,18 @@ CASES = [
 ]
 if BACKEND == "torch":
     CASES.append(pytest.param(of_parts, "sde2", {}, "torch", id="torch.export", marks=slow))
-RUNTIMES = {"tensorflow": ("litert", "openvino"), "torch": ("openvino",)}.get(BACKEND, ())
-for runtime in RUNTIMES:
+RUNTIMES = {"tensorflow": {"litert": [], "openvino": slow}, "torch": {"openvino": []}}
+for runtime, marks in RUNTIMES.get(BACKEND, {}).items():
     CASES += [
-        pytest.param(of_this_package, "sde2", {}, runtime, id=runtime),
-        pytest.param(of_a_layer, "ode1", {"condition": CLASSES}, runtime, id=f"{runtime}, a layer"),
+        pytest.param(of_this_package, "sde2", {}, runtime, id=runtime, marks=marks),
+        pytest.param(
+            of_a_layer,
+            "ode1",
+            {"condition": CLASSES},
+            runtime,
+            id=f"{runtime}, a layer",
+            marks=[] if runtime == "litert" else slow,
+        ),
         pytest.param(of_parts, "ode2", {}, runtime, id=f"{runtime}, parts", marks=slow),
         pytest.param(of_an_image, LATE, {}, runtime, id=f"{runtime}, a UNet", marks=slow),
         pytest.param(of_a_sequence, "sde1", {}, runtime, id=f"{runtime}, a sequence", marks=slow),
@@ -251,6 +258,7 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("export")
 
 
+@pytest.mark.slow_to_compile("jax")
 @pytest.mark.usefixtures("exporting_versions")
 @pytest.mark.parametrize(("make", "sampler", "options", "format"), CASES)
 def test_a_loop_of_exported_steps_gives_what_generate_gives(make, sampler, options, format, folder):
@@ -344,6 +352,7 @@ def test_the_documented_loop_generates_from_one_file(folder, tmp_path, monkeypat
         assert abs((samples == k).mean() - (expected == k).mean()) < 0.15
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_the_documented_loop_generates_given_classes(tmp_path, monkeypatch):
     onnxruntime = pytest.importorskip("onnxruntime")
@@ -360,6 +369,7 @@ def test_the_documented_loop_generates_given_classes(tmp_path, monkeypatch):
     assert np.abs(of_generate[0] - of_generate[1]).max() > 1
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.usefixtures("exporting_versions")
 def test_the_network_is_exported_alone(tmp_path, monkeypatch):
     format = "torch" if BACKEND == "torch" else "tf_saved_model"
@@ -375,6 +385,7 @@ def test_the_network_is_exported_alone(tmp_path, monkeypatch):
     check_that_a_failure_leaves(contents(tmp_path), model, path, format, monkeypatch)
 
 
+@pytest.mark.slow_to_compile("jax")
 @pytest.mark.usefixtures("exporting_versions")
 @pytest.mark.parametrize("sampler", everywhere({"network": None, "step": "ancestral"}, "network"))
 def test_a_network_with_times_of_the_variables_and_a_causal_form_is_exported(sampler, tmp_path):
@@ -449,6 +460,7 @@ def test_noise_that_cannot_be_given_is_refused():
         of_this_package().export("step.pt2", "torch", sampler=OwnNoise())
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_what_onnx_and_openvino_lack_is_refused_by_name(tmp_path):
     prior = JointNormal(np.zeros(2), [[0.04, 0.03], [0.03, 0.04]])  # known variables: `solve`
@@ -469,6 +481,7 @@ def test_what_litert_lacks_is_refused_by_name(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_kernels_of_eight_bits_are_exported_as_onnx_and_those_of_four_refused(tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")

@@ -15,6 +15,7 @@ from tests.flows.remaining import FLOWS, ZIPF, centres, data, even, every_flow
 from tests.tensors import to_numpy
 
 
+@pytest.mark.slow_to_compile
 @every_flow
 def test_fit_finds_the_least_accuracy(flow, x):
     beta_1 = float(schedules.fit(flow, x, reconstruction=0.05, num_draws=2000).beta(1.0))
@@ -160,6 +161,7 @@ def test_a_schedule_whose_messages_do_not_add_up_is_refused():
         DiscreteFlow(2, schedule=Forgot(9.0))
 
 
+@pytest.mark.slow_to_compile
 def test_missing_values_are_left_out():
     rng = np.random.default_rng(0)
     classes = np.where(rng.random((50, 4)) < 0.3, -1, rng.integers(0, 3, (50, 4)))

@@ -21,6 +21,7 @@ def make_chunks(num_chunks=4, size=400):
         yield pandas.DataFrame({"x": x, "class": names})
 
 
+@pytest.mark.slow
 def test_a_table_in_chunks_is_described_and_learnt(tmp_path):
     whole = pandas.concat(make_chunks(), ignore_index=True)
     paths = [tmp_path / f"{i}.parquet" for i in range(4)]

@@ -50,6 +50,7 @@ def share_missing(df):
     return df["garden"].isna().groupby(df["type"]).mean()
 
 
+@pytest.mark.slow
 def test_drawn_rows_miss_cells_as_real_rows_do(trained):
     drawn = trained.sample(4000, seed=0)
     assert 0.55 < HOMES["garden"].isna().mean() < 0.65

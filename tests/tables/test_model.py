@@ -50,6 +50,7 @@ def agreement(df):
     return np.mean((high == (df["x"] > 0)) & (high == (df["level"] > 7)))
 
 
+@pytest.mark.slow_to_compile
 def test_rows_are_drawn(trained):
     drawn = trained.sample(100, num_steps=10, seed=0)
     assert (drawn.dtypes == FRAME.dtypes).all()
@@ -332,6 +333,7 @@ def test_more_rows_make_larger_batches(num, batch_size, epochs, monkeypatch):
     assert asked["batch_size"] == 64
 
 
+@pytest.mark.slow_to_compile
 def test_the_time_that_training_will_take_is_printed(capsys):
     model = Table.from_dataframe(FRAME).make_model(width=8, num_blocks=1, seed=0)
     model.fit(FRAME, batch_size=64, epochs=11, verbose=2, callbacks=keras.callbacks.Callback())

@@ -247,6 +247,7 @@ def test_rows_whose_rules_determine_no_cell_teach_what_else_they_have():
     np.testing.assert_allclose(drawn["gross"], drawn["net"] + drawn["tax"], rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["AtLeast", "SumOf"])
 def test_the_rest_of_a_row_goes_with_what_follows_from_a_rule(rule):
     keras.utils.set_random_seed(0)

@@ -132,6 +132,7 @@ def test_a_column_may_have_the_name_of_the_length():
     pandas.testing.assert_frame_equal(back, df.drop(columns="patient").reset_index(drop=True))
 
 
+@pytest.mark.slow_to_compile
 def test_rules_hold_within_rows():
     rng = np.random.default_rng(0)
     start = rng.uniform(0, 9, 40)
@@ -156,6 +157,7 @@ def test_sequences_are_equal_by_value_and_saved(visits, tmp_path):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_entities_are_sampled_with_all_their_rows(trained):
     drawn = trained.sample(200, num_steps=20, seed=0)
@@ -173,6 +175,7 @@ def test_entities_are_sampled_with_all_their_rows(trained):
     assert ((drawn["level"] > 0) == (drawn["state"] == "b")).mean() > 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_entities_are_sampled_given_static_columns_and_the_length(trained):
     drawn = trained.sample(40, {"kind": ["calm", "wild"] * 20, "length": 4}, num_steps=10, seed=0)
@@ -205,6 +208,7 @@ def test_missing_cells_of_rows_are_imputed_in_place(trained):
     assert [draw.shape for draw in several] == 2 * [holes.shape]
 
 
+@pytest.mark.slow
 @pytest.mark.once("jax")
 def test_a_model_trains_samples_and_imputes(visits):
     model = visits.make_model(width=16, num_blocks=1, seed=0)
@@ -236,6 +240,7 @@ def test_likelihoods_are_of_entities_and_tell_what_is_odd(trained):
     np.testing.assert_allclose(everything, 0, atol=1e-6)
 
 
+@pytest.mark.slow_to_compile
 def test_all_parts_of_a_network_may_be_steps():
     flow = {"a": keras_bfn.flows.DiscreteFlow(3, beta_1=3.0)}
     network = networks.MultiPart(
@@ -395,6 +400,7 @@ def make_weights(num, seed):
     return pandas.DataFrame(rows, columns=["id", "weight"])
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_before_training_rows_follow_from_those_around_them_as_in_a_joint_normal_distribution():
     weights, rng = make_weights(300, 0), np.random.default_rng(1)
@@ -436,6 +442,7 @@ def test_numbers_of_missing_cells_are_drawn_and_those_of_absent_rows_are_means()
     assert 0.7 < jumps[beside & some].mean() / jumps[beside & ~some].mean() < 1.6
 
 
+@pytest.mark.slow_to_compile
 def test_rows_that_follow_begin_where_the_known_ones_end():
     model = Sequences.from_dataframe(STAYS, "id", ascending="day").make_model(width=16, seed=0)
     model.fit(STAYS, epochs=1, verbose=0)

@@ -245,6 +245,7 @@ def test_known_cells_stay_whatever_is_drawn_and_if_they_are_0_false_or_empty():
     assert table.decode_cells(table.encode(df[::-1]), known) == known
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_many_numbers_share_factors_and_are_completed():
     rng = np.random.default_rng(0)

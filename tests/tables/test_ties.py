@@ -11,6 +11,7 @@ pytest.importorskip("narwhals")
 pytestmark = pytest.mark.once
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["numbers", "dates", "small integers"])
 def test_a_cell_between_others_and_one_below_several_are_imputed(kind):
     rng = np.random.default_rng(0)
