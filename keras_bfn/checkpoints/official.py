@@ -14,7 +14,6 @@ from keras_bfn._validation import refusal
 from keras_bfn.checkpoints.state_dict import StateDictReader, read_state_dict
 from keras_bfn.layers.embeddings import sinusoids
 from keras_bfn.networks import Transformer, UNet, VDMUNet
-from keras_bfn.networks.network import has_lora
 
 
 def load_official(network: keras.Layer, path: Path) -> None:
@@ -51,7 +50,8 @@ def load_official(network: keras.Layer, path: Path) -> None:
             "128, or a Transformer for three or more classes. It must have shortcut=False and no "
             f"conditions. Received: network={network!r}"
         )
-    if has_lora(network) or any(layer.quantization_mode for layer in layers_within(network)):
+    nested = layers_within(network)
+    if any(layer.quantization_mode or getattr(layer, "lora_enabled", False) for layer in nested):
         expected = (
             "must have no matrices of low rank, and must not be quantized: load the file first"
         )

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from keras_bfn import orders
+from keras_bfn._keras import layers_within
 from keras_bfn._parts import check_has_event_shape, count_examples, map_parts, names_of
 from keras_bfn._typing import ArrayLike, Data, Nest, Parts, Verbose
 from keras_bfn._validation import (
@@ -28,7 +29,6 @@ from keras_bfn.inputs.conditions import condition_inputs
 from keras_bfn.inputs.missing import is_missing
 from keras_bfn.models.bayesian_flow_network import BayesianFlowNetwork
 from keras_bfn.models.trainer import in_turn
-from keras_bfn.networks.network import has_lora
 from keras_bfn.orders import Order
 from keras_bfn.orders.any_order_network import check_order
 
@@ -153,7 +153,7 @@ class Codec:
         check_bool("return_report", return_report)
         check_verbose(verbose)
         model = self.model
-        if has_lora(model.network):
+        if any(getattr(layer, "lora_enabled", False) for layer in layers_within(model.network)):
             expected = "must have no matrices of low rank: save and load it, which adds them up"
             raise refusal("model", expected, model)
         x = check_data(model.flow, model.event_shape, x, allow_missing=model.allow_missing)

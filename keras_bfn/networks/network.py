@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 import keras
 from keras import layers, ops
 
-from keras_bfn._config import own_config
+from keras_bfn._config import argument_names, own_config
 from keras_bfn._keras import (
     change_layers,
     changed_layers,
@@ -79,9 +79,11 @@ class Network(keras.Model):
             dict of these, by name: `"condition"` is then a dict, too.
         dtype: the dtype policy; by default Keras's global one.
         name: string.
+        **unknown: refused by a `TypeError` that names the arguments of the subclass.
 
     Raises:
         ValueError: if an argument is out of range.
+        TypeError: if there is no such argument.
     """
 
     flow: Nest
@@ -101,17 +103,20 @@ class Network(keras.Model):
         conditions: Parts[int | Shape] | None = None,
         dtype: DType = None,
         name: str | None = None,
+        **unknown: Any,
     ) -> None:
+        if unknown:
+            wrong = f"{type(self).__name__} has no argument {', '.join(unknown)}"
+            raise TypeError(f"{wrong}. It has {', '.join(argument_names(type(self)))}")
         policy = keras.config.dtype_policy() if dtype is None else check_policy(dtype)
         self.times = check_choice("times", times, TIMES)
         self.shortcut = check_bool("shortcut", shortcut)
-        check_bool("masked", takes_mask)
-        check_bool("causal", takes_causal)
+        flags = check_bool("masked", takes_mask), check_bool("causal", takes_causal)
         self.jumps = check_bool("jumps", jumps)
         time_shape = event_shape if times == "variables" else None
-        optional = {"mask": takes_mask, "causal": takes_causal, "t_next": jumps}
-        optional = [name for name, is_taken in optional.items() if is_taken]
-        inputs = make_symbolic_inputs(flow, event_shape, time_shape, optional)
+        optional = zip(("mask", "causal", "t_next"), (*flags, jumps), strict=True)
+        taken = [name for name, is_taken in optional if is_taken]
+        inputs = make_symbolic_inputs(flow, event_shape, time_shape, taken)
         conditions = check_conditions(conditions)
         shape = None if isinstance(flow, dict) else event_shape
         joined = Conditions(conditions, shape, policy, inputs.get("t_next"))
@@ -228,11 +233,6 @@ def _config_of(flow):
     return map_parts(lambda part: (type(part), part.get_config()), flow)
 
 
-def has_lora(network):
-    """Whether a layer of the network has matrices of low rank beside its kernel."""
-    return any(getattr(layer, "lora_enabled", False) for layer in layers_with_kernels(network))
-
-
 def check_one_kind(flow):
     """Raises a `ValueError` unless `flow` is a `Flow`."""
     if not isinstance(flow, Flow):
@@ -266,10 +266,8 @@ def scale_features(flow, theta, features):
 def mean_time(t, mask=None):
     """Returns the mean time of each example's observed variables, `(batch,)`."""
     axes = tuple(range(1, len(t.shape)))
-    total = ops.sum(t, axis=axes)
-    if mask is None:
-        return total / math.prod(t.shape[1:])
-    return total / ops.maximum(ops.sum(ops.cast(mask, "float32"), axis=axes), 1.0)
+    observed = ops.ones_like(t) if mask is None else ops.cast(mask, "float32")
+    return ops.sum(t, axis=axes) / ops.maximum(ops.sum(observed, axis=axes), 1.0)
 
 
 def scale_time(t):

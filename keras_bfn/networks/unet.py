@@ -23,9 +23,10 @@ class UNet(Network):
 
     Args:
         flow: the data type, a `keras_bfn.flows.Flow`.
-        image_shape: `(height, width, channels)`; or, for signals, such as series and sounds,
-            `(length, channels)` or `(length,)`, with convolutions along the length. Height, width
-            and length must be divisible by 2 once for each level after the first.
+        image_shape: `(height, width, channels)`, where grey images have 1 channel; or, for
+            signals, such as series and sounds, `(length, channels)` or `(length,)`, with
+            convolutions along the length. Height, width and length must be divisible by 2 once for
+            each level after the first.
         width: even int. The number of channels at the first level.
         width_multipliers: tuple of ints. The channels of each level, in multiples of `width`.
         num_blocks: int. The number of blocks at each level on the way down; there is one more on

@@ -27,7 +27,7 @@ CALLS = {
         ],
     },
     "colour": {
-        "Network.__init__() got an unexpected keyword": [
+        "MLP has no argument colour. It has flow, event_shape, width, num_blocks, expansion, ": [
             (lambda t: networks.MLP(FLOW, SHAPE, 8, colour=1), "", TypeError)
         ]
     },
