@@ -53,6 +53,7 @@ def test_the_rate_rises_and_falls_as_the_seconds_are_used_up(clock, fresh):
     assert float(model.optimizer.learning_rate) == pytest.approx(0.01)
 
 
+@pytest.mark.slow_to_compile("tensorflow")
 def test_after_an_interrupt_the_highest_rate_is_what_it_was(clock, fresh):
     class Interrupt(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):

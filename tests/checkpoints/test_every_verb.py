@@ -48,6 +48,7 @@ def logits(model):
     return run(model.network, {"theta": theta, "t": np.array([0.2, 0.9], "float32")})
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("sampler", everywhere(sorted(SAMPLERS), "sde2"))
 @every_model
 def test_generate(name, sampler):

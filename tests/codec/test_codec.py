@@ -33,6 +33,7 @@ def test_data_come_back_from_batches_that_do_not_divide(kind):
     assert_array_equal(back, x)
 
 
+@pytest.mark.slow_to_compile
 @every_kind
 def test_the_same_data_make_the_same_bytes(kind):
     x, codec, data, _ = file_of(kind)

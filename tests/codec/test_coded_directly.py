@@ -70,6 +70,7 @@ class AsDrawn(Random):
         return keras.ops.convert_to_tensor(self.noise)
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("name", everywhere(list(ORDERS), "random groups"))
 def test_data_come_back_and_take_what_they_cost(model, name):
     order = ORDERS[name]

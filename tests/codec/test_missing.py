@@ -225,6 +225,7 @@ def test_a_network_of_ones_own_that_takes_a_mask_codes():
         assert_array_equal(codec.decompress(codec.compress(x, verbose=0), verbose=0), x)
 
 
+@pytest.mark.slow_to_compile
 def test_a_null_condition_for_all_leaves_each_example_its_own_mask():
     flow = FLOWS["discrete"]
     network = Transformer(flow, LONG, 8, 1, num_heads=2, kernel_size=3, masked=True, conditions=2)

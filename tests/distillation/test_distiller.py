@@ -104,6 +104,7 @@ def test_a_student_of_several_kinds_starts_as_its_teacher():
         np.testing.assert_allclose(of_student, params, atol=1e-5)
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("name", everywhere(["MLP", "MLP, dict of conditions"], "MLP"))
 def test_a_guided_student_takes_the_scale_as_a_condition(name):
     teacher = make_teacher(TEACHERS[name]())
@@ -179,6 +180,7 @@ def chi_squared(x):
     return np.sum((counts - expected) ** 2 / expected)
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_a_student_learns_two_dependent_classes():
     keras.utils.set_random_seed(0)

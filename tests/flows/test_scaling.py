@@ -130,6 +130,7 @@ def test_training_is_the_same_and_evaluation_is_of_own_units(models):
     assert own["bits_per_dim"] == pytest.approx(plain["bits_per_dim"] + more / np.log(2), rel=1e-3)
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("sampler", everywhere(["ancestral", "sde2", "ode1"], "sde2"))
 def test_samples_are_in_own_units(models, sampler):
     def generate(model, _):

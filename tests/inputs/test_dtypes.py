@@ -195,6 +195,7 @@ def test_integer_conditions_are_the_same_in_every_form(conditional, form):
     same(conditional_outcomes(model, rows, MOST if form in FEW else 2), expected)
 
 
+@pytest.mark.slow_to_compile("jax")
 @pytest.mark.parametrize("form", everywhere(list(FLOAT_FORMS), *FLOATS, "bfloat16 tensor"))
 def test_float_conditions_are_the_same_in_every_form(conditional, form):
     model, rows, expected = conditional
@@ -227,7 +228,7 @@ def loader(*rows):
 PIPELINES = {"PyDataset": Rows, "tf.data": tf_data, "DataLoader": loader}
 
 
-@pytest.mark.slow_to_compile("jax")
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("pipeline", everywhere(list(PIPELINES), "PyDataset", "tf.data"))
 def test_pipelines_of_every_dtype_train_alike(conditional, pipeline):
     model, rows, expected = conditional
@@ -332,6 +333,7 @@ def data(request):
     return model, num, [(x, data_outcomes(model, x, MOST)) for x in rows]
 
 
+@pytest.mark.slow_to_compile("jax")
 @pytest.mark.parametrize("form", everywhere(list(INTEGER_FORMS | BOOL), *INTEGERS_FEW))
 def test_integers_are_the_same_data_in_every_form(data, form):
     model, num, rows = data

@@ -42,6 +42,7 @@ def test_the_last_stride_does_not_round_to_1(batch_size, monkeypatch):
     assert to_numpy(stratified_uniform(batch_size)).max() < 1
 
 
+@pytest.mark.slow_to_compile("tensorflow")
 @pytest.mark.parametrize("position", [0, 1, BATCH - 1])
 def test_each_number_alone_is_uniform(uniforms, position):
     assert stats.kstest(uniforms[:, position], "uniform").pvalue > MIN_P_VALUE

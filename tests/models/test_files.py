@@ -31,6 +31,7 @@ def score(model):
     return {"nats": total, "made": np.concatenate(made).tolist()}
 
 
+@pytest.mark.slow_to_compile("tensorflow")
 @pytest.mark.usefixtures("improved_graphs")
 @pytest.mark.parametrize("name", everywhere(list(FLOWS), "binary"))
 def test_a_loaded_model_is_the_saved_one(name, tmp_path):

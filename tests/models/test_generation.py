@@ -24,6 +24,7 @@ def model_of():
     return functools.cache(lambda name: make_model(FLOWS[name]()))
 
 
+@pytest.mark.slow_to_compile("tensorflow")
 @pytest.mark.parametrize("name", everywhere(list(FLOWS), "binary", "discretized"))
 def test_samples_have_the_form_of_the_data(name, model_of):
     model = model_of(name)

@@ -120,6 +120,7 @@ def test_conditions_and_sample_weights_come_by_every_pipeline(conditional, kind)
         assert_allclose(again[name], value, rtol=1e-5)
 
 
+@pytest.mark.slow_to_compile("tensorflow")
 def test_classes_and_weights_matter(conditional):
     model, logs = conditional
     for data, weights in (((X, CLASSES[::-1]), WEIGHTS), ((X, CLASSES), WEIGHTS[::-1])):

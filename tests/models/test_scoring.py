@@ -27,6 +27,7 @@ def test_each_example_gets_a_code_length_in_two_parts(name, num_steps):
         assert np.isfinite(part).all()
 
 
+@pytest.mark.slow_to_compile("tensorflow")
 @pytest.mark.parametrize("name", everywhere(list(FLOWS), "discrete", "continuous"))
 def test_one_program_scores_any_number_of_messages_as_the_loss_does(name, monkeypatch):
     flow = FLOWS[name]()
@@ -81,6 +82,7 @@ def test_and_so_it_does_in_an_order():
     assert len(model.programs.kept) == 2
 
 
+@pytest.mark.slow_to_compile("tensorflow")
 @pytest.mark.parametrize("name", everywhere(list(FLOWS), "discretized"))
 def test_code_length_agrees_with_evaluate(name):
     flow = FLOWS[name]()

@@ -152,6 +152,7 @@ def verbs():
 SELDOM = ("lists", "big-endian", "uint64")  # are as arrays once they are read
 
 
+@pytest.mark.slow_to_compile("tensorflow")
 @pytest.mark.parametrize(
     "form",
     [
@@ -201,6 +202,7 @@ def test_evaluation_repeats(still):
     assert len({logs["loss"] for logs in (first, other, new)}) == 3
 
 
+@pytest.mark.slow_to_compile("tensorflow")
 def test_validation_is_the_same_while_weights_are_and_training_is_not(still):
     logs = still.fit(X, validation_data=X, epochs=3, batch_size=16, verbose=0).history
     assert len(set(logs["val_loss"])) == 1

@@ -18,6 +18,7 @@ from tests.tensors import run
 REMATERIALISED = [name for name in NETWORKS if name != "MLP"]  # which has no `remat`
 
 
+@pytest.mark.slow_to_compile("tensorflow")
 @pytest.mark.parametrize("name", everywhere(list(NETWORKS), "MLP"))
 def test_a_conditional_network_keeps_its_contract(name):
     flow, extra = FLOWS["discretized"](), {"remat": True} if name in REMATERIALISED else {}

@@ -123,7 +123,7 @@ def is_of(kind, state):
     return {"own": is_own, "given": are_given, "together": are_given & ~known.any(axis=1)}[kind]
 
 
-@pytest.mark.slow_to_compile("tensorflow")
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("kind", everywhere(list(STATES), "own"))
 def test_every_kind_of_state_trains_and_is_validated(kind):
     model = make_model(states={kind: 1.0})

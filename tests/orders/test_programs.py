@@ -93,6 +93,7 @@ def test_one_call_says_all_so_that_repeats_add_nothing(states):
 MODELS = ("model", "both_ways")
 
 
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("name", MODELS)
 def test_costs_of_all_sequences_are_those_of_one_distribution_which_is_drawn(name, request):
     model = request.getfixturevalue(name)

@@ -48,7 +48,7 @@ def to_numpy(outputs):
     return keras.tree.map_structure(keras.ops.convert_to_numpy, outputs)
 
 
-@pytest.mark.slow_to_compile("jax")
+@pytest.mark.slow_to_compile
 @pytest.mark.parametrize("make", everywhere(NETWORKS, "image"))
 @pytest.mark.parametrize("old", [None, 2])
 def test_all_but_the_embedding_stays(make, old):

@@ -40,6 +40,7 @@ def test_a_model_comes_back_from_its_folder(name, tmp_path):
     assert np.abs(output(new) - output(model)).max() > 1e-4
 
 
+@pytest.mark.slow_to_compile("tensorflow")
 def test_saving_again_replaces_the_weights(tmp_path):
     model = make_model(FLOWS["binary"]())
     model.save_to_preset(tmp_path)
