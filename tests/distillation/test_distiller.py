@@ -366,6 +366,9 @@ def test_the_loss_is_the_weighted_mean_of_the_squared_errors():
     weights = np.arange(16, dtype="float32")
     weighted = distiller.test_on_batch(inputs, target, sample_weight=weights)
     assert weighted == pytest.approx(np.average(errors, weights=weights), rel=1e-5)
+    trained = distiller.compute_loss(inputs, target, distiller(inputs), weights, training=True)
+    trained = keras.ops.convert_to_numpy(trained)
+    assert trained == pytest.approx(np.average(errors, weights=weights), rel=1e-5)
 
 
 @pytest.mark.once
