@@ -258,7 +258,7 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("export")
 
 
-@pytest.mark.slow_to_compile("jax", "torch")
+@pytest.mark.slow_to_compile("jax")
 @pytest.mark.usefixtures("exporting_versions")
 @pytest.mark.parametrize(("make", "sampler", "options", "format"), CASES)
 def test_a_loop_of_exported_steps_gives_what_generate_gives(make, sampler, options, format, folder):
