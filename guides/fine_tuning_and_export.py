@@ -323,12 +323,14 @@ for t, t_next in zip(times, [*times[1:], times[-1]], strict=True):
 visualization.plot_samples(outputs["x"].astype("int32"), "exported.png", columns=10)
 
 """
-Every flow, network and sampler of this package can be exported, with conditions,
-classifier-free guidance (`guided=True`) and missing variables. Without a `sampler`,
-`export` writes the network alone. These are the limits:
+Every flow, network and sampler of this package can be exported as ONNX, SavedModel or
+`torch.export`, with conditions, classifier-free guidance (`guided=True`) and missing
+variables. Without a `sampler`, `export` writes the network alone. These are the limits:
 
 - A backend writes only some formats. The error for another format names the backend
   that writes it: `save` the model, then load and export it there.
+- LiteRT and OpenVINO lack some operations. The error names them: `bfn_mnist` can be
+  written as LiteRT, `bfn_digits` cannot.
 - The loops around a step cannot be exported, and so neither can `inpaint`, particles,
   guidance by functions, and the codec.
 - A custom sampler can be exported only if it draws all noise by `flow.observe` and

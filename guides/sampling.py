@@ -54,8 +54,9 @@ for name in ("ancestral", "sde2", "ode2"):
 
 """
 With `num_steps=9` the network is called ten times: once before each step, and once
-after the last. By default, all verbs take 20 steps of `SDE2Sampler(spacing="log_beta")`
-(with particles, of `"ancestral"`).
+after the last. By default, `generate` takes 20 steps of
+`SDE2Sampler(spacing="log_beta")`; with particles, of `"ancestral"`, which is always the
+sampler of `inpaint`; and with latents, of `ODE2Sampler(spacing="log_beta")`.
 
 A sampler object has options:
 

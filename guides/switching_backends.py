@@ -98,9 +98,9 @@ backend.
 
 So to check a model on another backend, do not compare samples of one seed. Compare
 samples of the same *latents*: `generate(latents=...)` draws no noise (its sampler is
-`"ode2"`), and `encode` returns the latents of given data. We save the model and the
-latents of five points, and run a script on each installed backend. It loads the model,
-and generates from the latents and from a seed.
+`ODE2Sampler(spacing="log_beta")`), and `encode` returns the latents of given data. We
+save the model and the latents of five points, and run a script on each installed
+backend. It loads the model, and generates from the latents and from a seed.
 """
 
 latents = model.encode(points[:5], num_steps=50, verbose=0)
@@ -141,7 +141,7 @@ for backend, samples in generated.items():
     print(f"{backend}: the first sample of seed 0 is {samples['by_seed'][0].round(3)}")
 
 """
-## Speed
+## Speed and memory
 
 - On JAX, `fit`, `evaluate`, `code_length` and `generate` are all compiled by XLA.
 - On TensorFlow they run as graphs. XLA compiles the graphs on a GPU, and on a CPU with

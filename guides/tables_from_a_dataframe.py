@@ -84,7 +84,8 @@ print(table)
 
 `make_model` makes a model for the table. By default, `fit` takes 2,000 steps of AdamW,
 but at most 1,000 epochs. The more rows, the larger the batches, from 64 to 512 rows.
-Missing cells need no preparation: the model learns where they occur.
+Missing cells need no preparation: the model learns where they occur. A cell is missing
+if it is NaN, NaT or None. Replace other codes, such as -999 or "?", by None first.
 """
 
 model = table.make_model(width=64, seed=0)

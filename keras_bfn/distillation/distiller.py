@@ -154,11 +154,10 @@ class Distiller(Trainer):
             return flow.gain * sum_variables(ops.square(ops.subtract(found, target)))
 
         total = sum_parts(map_parts(error, self.student.flow, y, y_pred))
-        per_variable = total / self.student.num_variables
-        added = super().compute_loss(training=training) if self.losses else 0.0
+        per_variable = total / self.student.num_variables + sum(map(ops.sum, self.losses))
         if not training:
-            self._evaluated.update_state(per_variable + added, sample_weight)
-        return self._mean(per_variable, per_variable, sample_weight) + added
+            self._evaluated.update_state(per_variable, sample_weight)
+        return self._mean(per_variable, per_variable, sample_weight)
 
     def get_metrics_result(self) -> dict[str, Any]:
         """Returns the loss, as in Keras, but averages that of evaluation by weight.

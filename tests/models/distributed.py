@@ -14,6 +14,14 @@ from tests.models.states import state_of
 FLOW = FLOWS["binary"]()
 
 
+class Costly(ConditionNetwork):
+    """Adds a constant to the loss."""
+
+    def call(self, inputs):
+        self.add_loss(keras.ops.convert_to_tensor(1000.0))
+        return super().call(inputs)
+
+
 def distribute():
     """A function that returns the context in which to make a model."""
     if keras.backend.backend() == "tensorflow":
@@ -38,8 +46,18 @@ def train(directory, epochs, scope):
     return model
 
 
+def losses_with_what_a_network_adds(scope):
+    with scope():
+        model = keras_bfn.BayesianFlowNetwork(FLOW, Costly(FLOW.output_size), seed=0)
+        model.compile("adamw")
+    x = make_data(FLOW)
+    fitted = model.fit(x, batch_size=8, verbose=0).history["loss"][0]
+    return fitted, model.evaluate(x, batch_size=8, verbose=0, return_dict=True)["loss"]
+
+
 def main(directory):
     scope = distribute()
+    print("Losses:", *losses_with_what_a_network_adds(scope))
     alone = train(directory / "alone", 2, scope)
     train(directory / "stopped", 1, scope)
     resumed = train(directory / "stopped", 2, scope)

@@ -60,6 +60,8 @@ def test_over_two_devices_training_resumes_to_the_bit_and_every_number_is_scored
     printed = run_on_two_devices(script, tmp_path, cwd=tmp_path)
     assert "Resuming after epoch 1" in printed
     assert printed.splitlines()[-2:] == ["Code lengths: 5", "Samples: 3"]
+    added = re.search(r"^Losses: (\S+) (\S+)$", printed, re.MULTILINE).groups()
+    assert all(1000 < float(loss) < 1010 for loss in added)
     with np.load(tmp_path / "alone.npz") as alone, np.load(tmp_path / "resumed.npz") as resumed:
         assert alone.files == resumed.files
         for name in alone.files:
