@@ -20,7 +20,7 @@ import time
 BACKENDS = ("tensorflow", "jax", "torch")
 PARTS = 3  # of the tests on PyTorch, so that the last of them is not alone for long
 # The processor's seconds of the quick tests, measured at once on two shared cores of a Xeon.
-SECONDS = {"tensorflow": 130, "jax": 260, "torch": 610}
+SECONDS = {"tensorflow": 170, "jax": 330, "torch": 800}
 NO_TESTS = 5  # the exit code of pytest where no test is selected
 DEFAULTS = {
     "TF_CPP_MIN_LOG_LEVEL": "3",

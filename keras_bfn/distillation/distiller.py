@@ -154,10 +154,12 @@ class Distiller(Trainer):
             return flow.gain * sum_variables(ops.square(ops.subtract(found, target)))
 
         total = sum_parts(map_parts(error, self.student.flow, y, y_pred))
-        per_variable = total / self.student.num_variables + sum(map(ops.sum, self.losses))
+        per_variable = total / self.student.num_variables
+        added = ops.reshape(sum(map(ops.sum, self.losses)), (1,))  # by the network
         if not training:
-            self._evaluated.update_state(per_variable, sample_weight)
-        return self._mean(per_variable, per_variable, sample_weight)
+            self._evaluated.update_state(per_variable + added, sample_weight)
+        loss = self._mean(per_variable, per_variable, sample_weight)
+        return loss + self._mean(added, added) if self.losses else loss
 
     def get_metrics_result(self) -> dict[str, Any]:
         """Returns the loss, as in Keras, but averages that of evaluation by weight.

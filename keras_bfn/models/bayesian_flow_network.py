@@ -430,7 +430,7 @@ class BayesianFlowNetwork(Built):
             outputs[name] = self.predict_state(state, loss, x, condition, observed, training)
             outputs["states"][name] = state
             if name == "transmission" and self.losses:  # those that the network adds
-                outputs["added"] = sum(map(ops.sum, self.losses))
+                outputs["added"] = ops.reshape(sum(map(ops.sum, self.losses)), (1,))
         return outputs
 
     def draw_state(self, name, loss, u, x, observed, training=False):
@@ -494,12 +494,13 @@ class BayesianFlowNetwork(Built):
         if self.loss_weights:
             cost = {name: self.loss_weights.get(name, 1.0) * cost[name] for name in cost}
         per_variable = ops.divide_no_nan(sum_parts(cost), weights.num_variables)
-        per_variable = per_variable + y_pred.get("added", 0.0)  # by the network
+        added = y_pred.get("added", 0.0)  # by the network
         if evaluates:
             # Not in `call`: Keras 3.15 on JAX does not allow metric updates there.
-            self.trackers[EVALUATED].update_state(per_variable, weights.in_means)
+            self.trackers[EVALUATED].update_state(per_variable + added, weights.in_means)
             sums.track(self.trackers, nats, weights)
-        return self._mean(per_variable, per_variable, weights.in_means)
+        loss = self._mean(per_variable, per_variable, weights.in_means)
+        return loss + self._mean(added, added) if "added" in y_pred else loss
 
     def compute_metrics(
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None

@@ -106,8 +106,8 @@ class Network(keras.Model):
         **unknown: Any,
     ) -> None:
         if unknown:
-            wrong = f"{type(self).__name__} has no argument {', '.join(unknown)}"
-            raise TypeError(f"{wrong}. It has {', '.join(argument_names(type(self)))}")
+            wrong = f"{type(self).__name__}: unexpected keyword argument {next(iter(unknown))!r}"
+            raise TypeError(f"{wrong}. The arguments are {', '.join(argument_names(type(self)))}")
         policy = keras.config.dtype_policy() if dtype is None else check_policy(dtype)
         self.times = check_choice("times", times, TIMES)
         self.shortcut = check_bool("shortcut", shortcut)

@@ -226,6 +226,26 @@ def test_losses_that_a_network_adds_count_once():
     np.testing.assert_allclose(added["val_bits_per_dim"], plain["val_bits_per_dim"], rtol=1e-5)
 
 
+class Regularizer(keras.layers.Layer):
+    """Adds a constant to the loss."""
+
+    def call(self, x):
+        self.add_loss(keras.ops.convert_to_tensor(5.0))
+        return x
+
+
+def test_losses_that_a_network_adds_have_no_weight():
+    """As in Keras: where no example counts, they do."""
+    flow = FLOWS["binary"]()
+    theta = keras.Input((4, 4, 1, flow.theta_size), name="theta")
+    outputs = keras.layers.Dense(flow.output_size)(Regularizer()(theta))
+    inputs = {"theta": theta, "t": keras.Input((), name="t")}
+    model = keras_bfn.BayesianFlowNetwork(flow, keras.Model(inputs, outputs), seed=0)
+    model.compile("sgd")
+    x = make_data(flow, 4)
+    assert model.train_on_batch(x, sample_weight=np.zeros(4)) == pytest.approx(5.0)
+
+
 @pytest.mark.parametrize(
     "loss",
     [  # models of all other tests train with the first

@@ -27,7 +27,7 @@ CALLS = {
         ],
     },
     "colour": {
-        "MLP has no argument colour. It has flow, event_shape, width, num_blocks, expansion, ": [
+        "MLP: unexpected keyword argument 'colour'. The arguments are flow, event_shape, width, ": [
             (lambda t: networks.MLP(FLOW, SHAPE, 8, colour=1), "", TypeError)
         ]
     },
