@@ -32,18 +32,18 @@ def code(chain, receiver, x):
     """Returns the seconds that one batch takes to compress, to decompress, and in the network."""
     in_network, rows = 0.0, np.arange(len(x))
 
-    def timed_ask(*args):
+    def timed_predict(*args):
         nonlocal in_network
-        prediction, seconds = timed(ask, *args)
+        prediction, seconds = timed(predict, *args)
         in_network += seconds
         return prediction
 
-    ask, receiver.ask = receiver.ask, timed_ask
+    predict, receiver.predict = receiver.predict, timed_predict
     words = np.random.default_rng(0).integers(1, 2**32, chain.initial_words(x.size), "uint32")
     stack = Stack(words)
     _, there = timed(receiver.push, stack, x, rows)
     back, seconds = timed(receiver.pop, stack, rows)
-    receiver.ask = ask
+    receiver.predict = predict
     assert np.array_equal(back, x)
     assert np.array_equal(stack.words(), words)
     return there, seconds, in_network

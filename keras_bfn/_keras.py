@@ -27,7 +27,7 @@ are in other files:
 | `models/programs.py`, `is_stale` | compiled functions outlast changes of a model's layers |
 | `models/programs.py`, `predict_params` | on TensorFlow, constants are folded into biases |
 | `inputs/arrays.py`, `check_training_data` | weights of data without targets are dropped |
-| `models/bayesian_flow_network.py`, `ask` | on JAX, inner layers do not receive `training` |
+| `models/bayesian_flow_network.py`, `call_network` | on JAX, `training` is not passed on |
 | `models/scoring.py`, `run` | as for `order_parts` |
 | `models/bayesian_flow_network.py`, `compute_loss` | on JAX, no metrics in `call` (#21639) |
 | `models/trainer.py`, `get_compile_config` | what `"auto"` resolved to is saved |

@@ -32,7 +32,15 @@ SINGLE_MODULES = {
     if name[0] != "_" and getattr(value, "__module__", None) == module.__name__
 }
 # Steps of a model's verbs, which subclasses in the package override. No user calls them.
-HOOKS = {"ask", "complete", "costs", "draw_state", "network_inputs", "predict_in", "predict_state"}
+HOOKS = {
+    "call_network",
+    "complete",
+    "costs",
+    "draw_state",
+    "network_inputs",
+    "predict_in",
+    "predict_state",
+}
 HOOKS |= {"without_condition"}
 METHODS = {
     f"{name}.{method}": getattr(function, "__func__", function)

@@ -223,7 +223,7 @@ def test_layers_within_do_not_know_that_they_are_trained():
     model.compile("sgd")
     require(
         model.train_on_batch(np.ones((64, 2), "float32")) == 0.0,
-        "models/bayesian_flow_network.py, ask",
+        "models/bayesian_flow_network.py, call_network",
     )
 
 

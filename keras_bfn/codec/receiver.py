@@ -127,10 +127,14 @@ class Receiver:
         """
         masks, groups = self.masks(rows), self.groups(rows)
         for number in numbers:
-            now, chains, ask = self.asking(number, x, rows, groups, masks)
-            yield now, chains, lambda s, i, now=now, ask=ask: map_parts(rows_of, now, ask(s, i))
+            now, chains, predict = self.predicting(number, x, rows, groups, masks)
+            yield (
+                now,
+                chains,
+                lambda s, i, now=now, predict=predict: map_parts(rows_of, now, predict(s, i)),
+            )
 
-    def asking(self, number, x, rows, groups, masks):
+    def predicting(self, number, x, rows, groups, masks):
         """Returns how to call the network for a group.
 
         Args:
@@ -140,9 +144,9 @@ class Receiver:
             groups, masks: the group of each variable, and whether it is observed; shaped as `x`.
 
         Returns:
-            A tuple: which variables are in the group, its chains, and the function `ask(s, i)` of
-            the evidence in the channel about the group, `(variables, channel.size)`, or a dict of
-            the parts', and of the step. `ask` returns the predictions for all variables.
+            A tuple: which variables are in the group, its chains, and a function of the evidence in
+            the channel about the group, `(variables, channel.size)`, or a dict of the parts', and
+            of the step. The function returns the predictions for all variables.
         """
         num, size = len(rows), self.batch_size
         now = map_parts(lambda group, mask: (group == number) & mask, groups, masks)
@@ -160,20 +164,20 @@ class Receiver:
             seen[:num][now] = chain.channel.evidence(s)
             return seen
 
-        def ask(s, i):
+        def predict(s, i):
             t = of_any_part(chains).times[i]
             inputs["s"], inputs["t"] = map_parts(see, chains, seen, now, s), np.full(size, t)
             if not (self.is_plain or self.coded.all()):
                 inputs["t"] = map_parts(lambda now: self.fill_up(now * t), now)
-            return self.ask(inputs, rows)
+            return self.predict(inputs, rows)
 
-        return now, chains, ask
+        return now, chains, predict
 
     def fill_up(self, values):
         """Repeats the values of some rows' variables until they fill a batch."""
         return np.resize(values, (self.batch_size, *values.shape[1:]))
 
-    def ask(self, inputs, rows):
+    def predict(self, inputs, rows):
         """Returns the network's predictions for some rows, with their conditions and masks.
 
         Raises:
@@ -206,7 +210,7 @@ class Receiver:
         x = map_parts(draw, self.model.flow, groups)
         observed = map_parts(lambda group: group >= 0, groups)
         for number in sorted({0, (last + 1) // 2, last}):
-            now, chains, ask = self.asking(number, x, rows, groups, observed)
+            now, chains, predict = self.predicting(number, x, rows, groups, observed)
             last_step = of_any_part(chains).num_steps
             for i in sorted({0, last_step // 2, last_step}):
 
@@ -214,7 +218,7 @@ class Receiver:
                     evidence = noise.random((*now.shape, chain.channel.size))
                     return np.sqrt(chain.precision[i]) * (2.0 * evidence[now] - 1.0)
 
-                found.append(ask(map_parts(chance_evidence, chains, now), i))
+                found.append(predict(map_parts(chance_evidence, chains, now), i))
         found = map(fingerprints.of_array, keras.tree.flatten(found))
         return fingerprints.digest("".join([fingerprints.of_model(self.model), *found]).encode())
 

@@ -60,24 +60,26 @@ class GuidedProgram(GenerationProgram):
 
         return lambda: map_parts(draw, self.model.flow, self.model.event_shape)
 
-    def ask(self, inputs, i, carry, noise):
-        t, *_ = self.at(i, inputs)
-        s = map_parts(self.sampler.evidence, self.model.flow, carry["states"], t)
+    def predict_at(self, inputs, i, carry, noise):
+        s = map_parts(self.sampler.evidence, self.model.flow, carry["states"], inputs["times"][i])
         predictions, *found = self.guide_by(i, s, inputs, noise)
         return predictions, map_parts(self.output, self.model.flow, predictions), *found
 
     def guide_by(self, i, s, inputs, noise):
         """Returns the predictions of step i, the gradient of log h by the evidence, and log h."""
-        flow, guidance, scales = self.model.flow, self.guidance, self.scales_at(i)[1:]
-        t, t_next, inputs = self.at(i, inputs)
+        flow, guidance, times = self.model.flow, self.guidance, inputs["times"]
+        own, *scales = ops.unstack(inputs["scales"][i], self.scales.shape[1])
         given, known, observed = (inputs.get(name) for name in ("given", "known", "observed"))
 
         def log_h(predictions, outputs):
             seen = Expected(flow, predictions, outputs, given, known, observed, noise)
             return guidance.combined("log_h", seen, inputs["values"], scales)
 
+        def predict(s):
+            return self.predict_params(s, times[i], times[i + 1], inputs, own)
+
         def of_evidence(s):
-            predictions = self.predict_params(s, t, t_next, inputs)
+            predictions = predict(s)
             return log_h(predictions, output_distributions(flow, predictions)), predictions
 
         def tilt(flow, output, evidence, prediction):
@@ -89,7 +91,7 @@ class GuidedProgram(GenerationProgram):
         if guidance.through_network:
             (value, predictions), shift = value_and_gradient(of_evidence, s)
         else:
-            predictions = self.predict_params(s, t, t_next, inputs)
+            predictions = predict(s)
             outputs = output_distributions(flow, predictions)
             (value, _), shift = value_and_gradient(of_more, map_parts(ops.zeros_like, s))
         # If all scales are 0, nothing guides, even if a likelihood is not finite.

@@ -11,7 +11,7 @@ from keras_bfn._validation import refusal
 from keras_bfn.guidance.expected import Expected
 from keras_bfn.guidance.guiding import GuidedProgram, first_unknown
 from keras_bfn.inputs.missing import put_missing
-from keras_bfn.models.generation import GenerationResult
+from keras_bfn.models.generation import GenerationProgram, GenerationResult
 from keras_bfn.predictions import count_unknown
 from keras_bfn.samplers.samplers import MessageSampler, SecondOrder
 
@@ -49,10 +49,10 @@ class ParticleProgram(GuidedProgram):
             )
         )
 
-    def ask(self, inputs, i, carry, noise):
+    def predict_at(self, inputs, i, carry, noise):
         if self.guidance.acts:
             return self.guide_by(i, carry["states"], inputs, noise)
-        predictions = self.predict_params(carry["states"], *self.at(i, inputs))
+        predictions, _ = GenerationProgram.predict_at(self, inputs, i, carry, noise)
         return (
             predictions,
             map_parts(ops.zeros_like, carry["states"]),
@@ -141,8 +141,8 @@ class ParticleProgram(GuidedProgram):
 
     def finish(self, inputs, state):
         seed, last = self.model.seed_generator, ops.copy(self.num_steps)
-        predictions = self.predict_params(state["states"], *self.at(last, inputs))
-        samples = self.end(map_parts(self.output, self.model.flow, predictions), seed, inputs)
+        predictions, outputs = GenerationProgram.predict_at(self, inputs, last, state, None)
+        samples = self.end(outputs, seed, inputs)
         x, known = self.guidance.known_variables(inputs["values"])
         if known is not None:
             samples = map_parts(lambda own, x, known: ops.where(known, x, own), samples, x, known)
@@ -150,7 +150,7 @@ class ParticleProgram(GuidedProgram):
             self.model.flow, predictions, None, samples, observed=inputs.get("observed")
         )
         log_likelihoods = self.guidance.combined(
-            "log_likelihood", seen, inputs["values"], self.scales_at(last)[1:]
+            "log_likelihood", seen, inputs["values"], ops.unstack(inputs["scales"][last])[1:]
         )
         # A final log likelihood may be -inf, but not NaN.
         is_unknown = ops.isnan(log_likelihoods) & (state["unknown_at"] < 0)

@@ -189,12 +189,12 @@ class CrossEntropyLoss(BFNLoss):
         output = flow.output_distribution(prediction.params, prediction.s, prediction.t)
         t = expand(prediction.t, x)
         rate = flow.schedule.derivative(t)
-        bound = _cost_rate(flow, x, output, rate / self.density(t))
+        value = _cost_rate(flow, x, output, rate / self.density(t))
         if not flow.theta_is_probs:  # not classes
-            return bound
+            return value
         # Not divided by the density: its gradient is weighted by how often a time is drawn.
         learnt = -rate / flow.schedule.beta(1.0) * output.log_prob(x)
-        return ops.stop_gradient(bound) + (learnt - ops.stop_gradient(learnt))
+        return ops.stop_gradient(value) + (learnt - ops.stop_gradient(learnt))
 
 
 @keras.saving.register_keras_serializable("keras_bfn")

@@ -40,7 +40,7 @@ from keras_bfn.predictions import State
 from keras_bfn.samplers import Sampler
 
 EVALUATED = "evaluated_loss"  # beside Keras's own "loss", whose place it takes in results
-EVALUATES, RECONSTRUCTION = ("transmission", "reconstruction"), losses.ReconstructionLoss()
+RECONSTRUCTION = losses.ReconstructionLoss()
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -69,7 +69,7 @@ class BayesianFlowNetwork(Built):
     1. `draw_state`: the times, `loss.times` of evenly spread numbers, which `call` draws;
     2. `sample_evidence`: `flow.sample_evidence` of the data, at these times;
     3. `predict_params`: theta is `flow.input_params` of the evidence, or `flow.hear` with missing
-       variables, and `ask` calls the network;
+       variables, and `call_network` calls the network;
     4. `costs`: the loss scores the prediction, in nats per variable;
     5. `compute_loss`: sums over the variables of an example that count, and means over examples.
 
@@ -421,7 +421,7 @@ class BayesianFlowNetwork(Built):
             condition = conditions.drop_conditions(condition, self.null_condition, rates, seed)
         if num_repeats > 1:
             x, condition, observed = sums.repeat((x, condition, observed), num_repeats)
-        for name in EVALUATES[: 1 if training else None]:
+        for name in ("transmission",) if training else ("transmission", "reconstruction"):
             loss = RECONSTRUCTION if name == "reconstruction" else self.transmission_loss
             u = losses.stratified_uniform(batch_size, seed)
             if num_repeats > 1:
@@ -489,7 +489,7 @@ class BayesianFlowNetwork(Built):
         for name, state in y_pred["states"].items():
             loss = RECONSTRUCTION if name == "reconstruction" else self.transmission_loss
             found = self.costs(loss, x, y_pred[name], state)
-            nats[name] = sums.of_examples(found, weights.of_variables, num_repeats)
+            nats[name] = sums.per_example(found, weights.of_variables, num_repeats)
         cost = nats["transmission"]
         if self.loss_weights:
             cost = {name: self.loss_weights.get(name, 1.0) * cost[name] for name in cost}
@@ -569,8 +569,8 @@ class BayesianFlowNetwork(Built):
             training: bool.
             t_next: time after the next message, `(batch,)`, for networks that take it; by default
                 `t`.
-            guide: how to ask the network: None, or what
-                `keras_bfn.guidance.ClassifierFreeGuidance.asking` returns.
+            guide: how to call the network: None, or what
+                `keras_bfn.guidance.ClassifierFreeGuidance.calling` returns.
 
         Returns:
             A `keras_bfn.Prediction`, or a dict of the parts' predictions.
@@ -587,9 +587,9 @@ class BayesianFlowNetwork(Built):
         t = ops.cast(t, "float32")
         inputs = self.network_inputs(theta, t, condition, observed, t_next)
         if guide is None:
-            params = self.ask(inputs, training)
+            params = self.call_network(inputs, training)
         else:
-            params = guide(self.ask, inputs, self.without_condition(inputs))
+            params = guide(self.call_network, inputs, self.without_condition(inputs))
         return map_parts(predictions.Prediction, times, s, theta, params)
 
     def network_inputs(self, theta, t, condition, observed, t_next):
@@ -611,7 +611,7 @@ class BayesianFlowNetwork(Built):
             inputs["condition"] = conditions.null_conditions(inputs["condition"], null, rates)
         return inputs
 
-    def ask(self, inputs, training=False):
+    def call_network(self, inputs, training=False):
         """Returns the network's output in float32.
 
         `training` is passed explicitly: in Keras 3.15 on JAX, the trainer does not pass it to inner

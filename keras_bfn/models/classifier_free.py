@@ -99,10 +99,10 @@ class ClassifierFreeGuidance(Immutable):
         """Returns the scale at each of the times, float32."""
         return scales_at("guidance_scale", times, self.scale, self.interval, otherwise=1)
 
-    def asking(self, scale: Tensor) -> Callable[..., Any]:
-        """Returns how to ask a network with this scale: the argument `guide` of `predict_params`.
+    def calling(self, scale: Tensor) -> Callable[..., Any]:
+        """Returns how to call a network with this scale: the argument `guide` of `predict_params`.
 
-        `predict_params` calls it in place of `ask`. It ends in `combine`.
+        `predict_params` calls it in place of `call_network`. It ends in `combine`.
 
         Args:
             scale: `(batch,)`.
@@ -111,10 +111,10 @@ class ClassifierFreeGuidance(Immutable):
             A function of the network, of its inputs, and of the same inputs without the condition,
             that returns the guided output. It calls the network once, on a batch of twice the size.
         """
-        return functools.partial(self._ask, scale)
+        return functools.partial(self._call, scale)
 
-    def _ask(self, scale, ask, inputs, without):
-        both = ask(keras.tree.map_structure(lambda *x: ops.concatenate(x), inputs, without))
+    def _call(self, scale, network, inputs, without):
+        both = network(keras.tree.map_structure(lambda *x: ops.concatenate(x), inputs, without))
         return self.of_both(both, scale)
 
     def of_both(self, both: Parts[Tensor], scale: Tensor) -> Nest:

@@ -30,9 +30,8 @@ class EncodingProgram(LoopProgram):
             inputs = {**inputs, "observed": mask}
 
         def predict(i, states, noise):
-            t, t_next, seen = self.at(i, inputs)
-            s = map_parts(sampler.evidence, flow, states, t)
-            predictions = self.predict_params(s, t, t_next, seen)
+            s = map_parts(sampler.evidence, flow, states, times[i])
+            predictions = self.predict_params(s, times[i], times[i + 1], inputs)
             return (map_parts(self.output, self.model.flow, predictions),)
 
         def act(i, states, outputs):

@@ -50,7 +50,7 @@ def make_function(model, sampler, condition, guided):
 
 def call(model, inputs):
     """Returns the output of a model's network."""
-    return {"params": model.ask(inputs)}
+    return {"params": model.call_network(inputs)}
 
 
 def step(program, first, inputs, noise=None):
@@ -74,7 +74,7 @@ def step(program, first, inputs, noise=None):
     inputs = inputs | {"ones": ones}
     sampler, flow = program.sampler, program.model.flow
     s = map_parts(sampler.evidence, flow, state, t)
-    predictions = program.predict_params(s, t, t_next, inputs)
+    predictions = program.predict_params(s, t, t_next, inputs, inputs.get("guidance_scale"))
     outputs = map_parts(program.output, flow, predictions)
     return {
         "next_state": map_parts(sampler.step, flow, state, outputs, t, t_next, noise),

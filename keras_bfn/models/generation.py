@@ -43,9 +43,12 @@ class GenerationProgram(LoopProgram):
 
     def call(self, inputs):
         # Read here: on JAX, `act` would take a variable for a constant of the first call.
-        inputs = inputs | {"times": ops.copy(self.times)}
-        ask, act = functools.partial(self.ask, inputs), functools.partial(self.act, inputs)
-        carry = self.loop(ask, act, self.begin(inputs), self.drawing(inputs))
+        inputs = inputs | {"times": ops.copy(self.times), "scales": ops.copy(self.scales)}
+        predict, act = (
+            functools.partial(self.predict_at, inputs),
+            functools.partial(self.act, inputs),
+        )
+        carry = self.loop(predict, act, self.begin(inputs), self.drawing(inputs))
         return self.finish(inputs, carry)
 
     def begin(self, inputs):
@@ -72,11 +75,11 @@ class GenerationProgram(LoopProgram):
         """Returns a function that draws the noise of each prediction; None if there is none."""
         return None
 
-    def ask(self, inputs, i, carry, noise):
+    def predict_at(self, inputs, i, carry, noise):
         """Returns the predictions of step i, and the output distributions as the sampler takes."""
-        t, t_next, inputs = self.at(i, inputs)
-        s = map_parts(self.sampler.evidence, self.model.flow, carry["states"], t)
-        predictions = self.predict_params(s, t, t_next, inputs)
+        times, scale = inputs["times"], inputs["scales"][i, 0]
+        s = map_parts(self.sampler.evidence, self.model.flow, carry["states"], times[i])
+        predictions = self.predict_params(s, times[i], times[i + 1], inputs, scale)
         return predictions, map_parts(self.output, self.model.flow, predictions)
 
     def act(self, inputs, i, carry, predictions, outputs, *shift):
@@ -96,7 +99,7 @@ class GenerationProgram(LoopProgram):
     def finish(self, inputs, carry):
         """Makes the last prediction; returns the program's outputs."""
         last = ops.copy(self.num_steps)
-        predictions, outputs = GenerationProgram.ask(self, inputs, last, carry, None)
+        predictions, outputs = GenerationProgram.predict_at(self, inputs, last, carry, None)
         return {
             "x": self.end(outputs, self.model.seed_generator, inputs),
             "trajectory": self.record(carry, last, predictions) if self.keeps_trajectory else (),

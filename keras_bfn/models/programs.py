@@ -236,7 +236,7 @@ class SamplingProgram(Program):
 
         return map_parts(start, self.model.flow, self.model.event_shape)
 
-    def predict_params(self, s, t, t_next, inputs):
+    def predict_params(self, s, t, t_next, inputs, scale=None):
         """Predicts data from evidence.
 
         Args:
@@ -244,8 +244,8 @@ class SamplingProgram(Program):
             t: a scalar tensor, the time.
             t_next: a scalar tensor, the time of the next prediction.
             inputs: the program's inputs, of which these are used: `"ones"`, of shape `(batch,)`,
-                and, if present, `"condition"`, `"guidance_scale"`, and `"observed"`, the mask of
-                observed variables.
+                and, if present, `"condition"`, and `"observed"`, the mask of observed variables.
+            scale: that of classifier-free guidance, a scalar tensor or `(batch,)`.
         """
         # Not a constant: in Keras 3.15, TensorFlow folds a constant added to the output of a
         # `Dense` layer into the layer's bias, with wrong shapes.
@@ -253,7 +253,7 @@ class SamplingProgram(Program):
         if "t_next" in self.model.signature.optional:
             arrival = self.sampler.arrival(t_next) * inputs["ones"]
         if self.classifier_free is not None:
-            guide = self.classifier_free.asking(inputs["guidance_scale"])
+            guide = self.classifier_free.calling(scale * inputs["ones"])
         return self.model.predict_in(inputs, s, t, t_next=arrival, guide=guide)
 
     def output(self, flow, prediction):
@@ -295,17 +295,6 @@ class LoopProgram(SamplingProgram):
         scales = [np.ones(len(times)) if guide is None else guide.scales(times) for guide in guides]
         if scales:
             self.scales.assign(np.pad(np.stack(scales, axis=-1), (room, (0, 0))))
-
-    def scales_at(self, i):
-        """Returns the scales at step i, a list: the condition's first."""
-        return ops.unstack(ops.copy(self.scales)[i], self.scales.shape[1])
-
-    def at(self, i, inputs):
-        """Returns the times of step i and of the next, and the inputs with the scale of step i."""
-        if self.classifier_free is not None:
-            inputs = inputs | {"guidance_scale": self.scales_at(i)[0] * inputs["ones"]}
-        times = ops.copy(self.times)
-        return times[i], times[i + 1], inputs
 
     def loop(self, predict, act, state, draw=None):
         """Runs `state = act(i, state, *predict(i, state, draw()))` for each step i.

@@ -55,7 +55,7 @@ def spread(u, num_repeats):
     return ops.minimum(u, 1.0 - 2.0**-24)  # float32 can round up to 1
 
 
-def of_examples(costs, of_variables, num_repeats):
+def per_example(costs, of_variables, num_repeats):
     """Returns the mean over repeats of the sums over an example's variables, for each part."""
     if num_repeats == 1:
         return map_parts(sum_counted, costs, of_variables)

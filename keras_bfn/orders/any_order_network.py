@@ -205,14 +205,14 @@ class AnyOrderNetwork(BayesianFlowNetwork):
             nowhere = ops.zeros(ops.shape(of_any_part(theta))[:1], "bool")
             inputs["causal"] = nowhere if causal is None else causal
         if guide is None:
-            params = self.ask(inputs, training)
+            params = self.call_network(inputs, training)
         else:
             without = self.without_condition(inputs)
             if known is not None:
                 forgotten = map_parts(forget, self.flow, s, t, observed, known, drawn)
                 t_without, _, theta_without = unzip_parts(forgotten)
                 without = without | {"t": t_without, "theta": theta_without}
-            params = guide(self.ask, inputs, without)
+            params = guide(self.call_network, inputs, without)
         return map_parts(Prediction, times, evidence, theta, params)
 
     def network_inputs(self, theta, t, condition, observed, t_next):

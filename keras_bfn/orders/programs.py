@@ -126,7 +126,7 @@ class OrderedProgram(SamplingProgram):
                 drawn = map_parts(lambda known, at_first: known & ~at_first, known, at_first)
             condition, guide = inputs.get("condition"), None
             if self.classifier_free is not None:
-                guide = self.classifier_free.asking(inputs["guidance_scale"])
+                guide = self.classifier_free.calling(inputs["guidance_scale"])
             predictions = model.predict_params(
                 s,
                 t,

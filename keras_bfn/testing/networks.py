@@ -85,16 +85,16 @@ def _sample(model, x, t):
 
 def _make_program(model):
     """Returns a program, compiled for each size of the batch, that calls the model's network."""
-    ask = model.ask
+    call = model.call_network
 
     def predict(inputs, seed):
         pace = inputs["pace"]
 
-        def ask_at(model, inputs, training=False):
+        def call_at(model, inputs, training=False):
             t = keras.tree.map_structure(lambda t: expand(pace, t) * t, inputs["t"])
-            return ask({**inputs, "t": t}, training)
+            return call({**inputs, "t": t}, training)
 
-        with mock.patch.object(type(model), "ask", ask_at):
+        with mock.patch.object(type(model), "call_network", call_at):
             predictions = model.predict_params(**{k: v for k, v in inputs.items() if k != "pace"})
         return [prediction.params for _, prediction in list_parts(model.flow, predictions)]
 

@@ -78,12 +78,12 @@ def test_another_shape_of_examples_is_refused():
 @pytest.mark.once("jax")
 def test_outputs_that_differ_only_later_are_found_in_the_end(monkeypatch):
     _, codec, data, _ = file_of("binary")
-    own = Receiver.ask
+    own = Receiver.predict
     calls = iter(range(10**6))
 
     def expect_otherwise(self, *args):
         return own(self, *args) - 1e-3 * (next(calls) == 12)  # after three of the probe
 
-    monkeypatch.setattr(Receiver, "ask", expect_otherwise)
+    monkeypatch.setattr(Receiver, "predict", expect_otherwise)
     with pytest.raises(CodecError, match="decoded"):
         codec.decompress(data, verbose=0)

@@ -193,7 +193,7 @@ def test_guidance_is_away_from_the_nulls_and_keeps_what_has_none(model):
     told, none = first(4), first(4, label=np.full(4, NULL))
     told, none = ({k: ops.convert_to_tensor(v) for k, v in c.items()} for c in (told, none))
     with_all, without = (to_numpy(model.predict_params(s, t, c).params) for c in (told, none))
-    guide = ClassifierFreeGuidance().asking(ops.convert_to_tensor(scale, "float32"))
+    guide = ClassifierFreeGuidance().calling(ops.convert_to_tensor(scale, "float32"))
     found = to_numpy(model.predict_params(s, t, told, guide=guide).params)
     np.testing.assert_allclose(found, without + 3.0 * (with_all - without), rtol=1e-4, atol=1e-5)
     assert np.abs(with_all - without).max() > 1e-3
@@ -311,7 +311,7 @@ def score(model):
     s = np.random.default_rng(3).standard_normal((8, num, 3)).astype("float32")
     t, guide = (
         np.linspace(0, 1, 8, dtype="float32"),
-        ClassifierFreeGuidance().asking(np.full(8, 2.0)),
+        ClassifierFreeGuidance().calling(np.full(8, 2.0)),
     )
     return {
         "params": ops.convert_to_numpy(

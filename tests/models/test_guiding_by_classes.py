@@ -29,7 +29,7 @@ def make_class_model(name="discrete", **kwargs):
 
 
 def guide_of(scale):
-    return keras_bfn.guidance.ClassifierFreeGuidance().asking(to_tensor(scale))
+    return keras_bfn.guidance.ClassifierFreeGuidance().calling(to_tensor(scale))
 
 
 @pytest.mark.once

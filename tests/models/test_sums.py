@@ -22,7 +22,7 @@ def test_means_are_over_what_counts(observed, weight):
     x = np.zeros((4, 3), "int32")
     found = sums.weigh(x, observed, None if weight is None else (weight,), num_variables=3)
     costs = keras.ops.convert_to_tensor(COSTS)
-    nats = to_numpy(sums.of_examples(costs, found.of_variables, num_repeats=1))
+    nats = to_numpy(sums.per_example(costs, found.of_variables, num_repeats=1))
     counts = np.ones((4, 3)) if observed is None else observed
     rows = np.ones(4) if weight is None else weight
     np.testing.assert_allclose(nats, (COSTS * counts).sum(axis=1), rtol=1e-5)
@@ -50,5 +50,5 @@ def test_repeats_are_averaged_and_evenly_spread():
     np.testing.assert_allclose(u, [0.0625, 0.1875, 0.3125, 0.4375, 0.5625, 0.6875, 0.8125, 0.9375])
     repeated = to_numpy(sums.repeat(keras.ops.convert_to_tensor(COSTS), 2))
     repeated[4:] *= 3.0
-    nats = to_numpy(sums.of_examples(keras.ops.convert_to_tensor(repeated), None, num_repeats=2))
+    nats = to_numpy(sums.per_example(keras.ops.convert_to_tensor(repeated), None, num_repeats=2))
     np.testing.assert_allclose(nats, 2.0 * COSTS.sum(axis=1), rtol=1e-5)

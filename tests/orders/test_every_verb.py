@@ -213,7 +213,7 @@ def test_conditions_guide_what_is_told(causal):
             s.astype("float32"),
             t,
             classes,
-            guide=ClassifierFreeGuidance(2.0).asking(scale),
+            guide=ClassifierFreeGuidance(2.0).calling(scale),
             known=known,
             drawn=known,
             causal=ops.ones(len(every), "bool") if causal else None,

@@ -456,7 +456,7 @@ def test_what_is_given_meets_conditions_and_guidance():
     FLOWS["image"].check_data(x["image"])
     s, t = model.sample_evidence(X, np.ones(NUM, "float32")), rng.random((3, NUM))
     t = dict(zip(FLOWS, t.astype("float32"), strict=True))
-    guide = ClassifierFreeGuidance(3.0).asking(np.full(NUM, 3.0, "float32"))
+    guide = ClassifierFreeGuidance(3.0).calling(np.full(NUM, 3.0, "float32"))
     guided = model.predict_params(s, t, classes, guide=guide)
     plain, none = (model.predict_params(s, t, c) for c in (classes, np.full(NUM, NUM_CLASSES)))
     for name in FLOWS:
