@@ -724,7 +724,7 @@ def test_a_text_of_many_characters_is_learnt_as_bytes(script, tmp_path):
 @pytest.mark.once
 def test_without_a_text_the_embedded_one_is_learnt(script, tmp_path):
     printed, _ = run_text(script)
-    characters = int(re.match(r"([\d,]+) characters", printed)[1].replace(",", ""))
+    characters = int(re.search(r"([\d,]+) characters", printed)[1].replace(",", ""))
     assert characters == len((tmp_path / "text" / "embedded.txt").read_text("utf-8")) > 100_000
 
 

@@ -33,4 +33,4 @@ def test_many_calls_give_a_result_or_say_what_was_wrong(seed):
     counts = collections.Counter()
     fuzz.make(1000, counts, seed)
     fuzz.ask(900, counts, seed)
-    assert counts.total() >= 1900
+    assert counts.total() >= 1000 + 900 // len(fuzz.METHODS) * len(fuzz.METHODS)

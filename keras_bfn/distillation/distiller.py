@@ -155,7 +155,7 @@ class Distiller(Trainer):
 
         total = sum_parts(map_parts(error, self.student.flow, y, y_pred))
         per_variable = total / self.student.num_variables
-        added = ops.reshape(sum(map(ops.sum, self.losses)), (1,))  # by the network
+        added = ops.reshape(sum(map(ops.sum, self.losses), 0.0), (1,))  # by the network
         if not training:
             self._evaluated.update_state(per_variable + added, sample_weight)
         loss = self._mean(per_variable, per_variable, sample_weight)

@@ -353,7 +353,6 @@ def test_a_saved_distiller_trains_on(tmp_path):
     assert int(loaded.optimizer.iterations) == int(distiller.optimizer.iterations) == 8
 
 
-@pytest.mark.slow_to_compile
 def test_the_loss_is_the_weighted_mean_of_the_squared_errors():
     model = make_pair_model()
     distiller = Distiller(make_student(model, networks.MLP(model.flow, (2,), 8, 1, jumps=True)))

@@ -74,7 +74,7 @@ def test_an_experiment_runs_over_two_devices_with_three_images_to_validate(tmp_p
     script = ROOT / "examples" / "mnist.py"
     arguments = (*TINY, "--test-examples", "5", "--repeats", "1")
     printed = run_on_two_devices(script, *arguments, cwd=tmp_path)
-    assert "val_loss" in printed
+    assert "val_nats_per_example" in printed
     assert len(re.findall(r"^(?:\d+|continuous) +[\d.]+ +[\d.]+$", printed, re.MULTILINE)) == 5
 
 
