@@ -196,7 +196,7 @@ def test_the_protocol_prints_ours_beside_the_published_figures(monkeypatch, caps
     assert "| Other                | 0.2000" in printed
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_generated_rows_miss_cells_for_the_same_reasons_as_real_rows():
     rows, left = missing_cells.main([])
     assert len(rows) == 4

@@ -505,7 +505,7 @@ def test_no_day_of_a_forecast_was_trained_on(num_days, days, monkeypatch, tmp_pa
     assert trained == list(range(num_days - num_held_out - days))  # the next day is a past
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.once
 def test_bands_of_a_forecast_hold_what_the_process_says(script, tmp_path):
     _, found = run_forecast(script, tmp_path)

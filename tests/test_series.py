@@ -368,7 +368,7 @@ def test_a_past_of_zeros_alone_has_forecasts():
     assert np.isfinite(model.sample_paths(sales, 5, seed=0)).all()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.once("jax")
 def test_intermittent_demand_is_forecast_as_often_as_it_comes():
     keras.utils.set_random_seed(0)

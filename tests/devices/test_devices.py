@@ -69,8 +69,13 @@ def run(how, network, path):
     return [dict(np.load(path / f"{rank}.npz")) for rank in range(len(processes) or 1)]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize(
+    "network",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name == "MLP" else pytest.mark.nightly)
+        for name in NETWORKS
+    ],
+)
 def test_several_devices_learn_what_one_learns(network, tmp_path):
     (alone,) = run("one", network, tmp_path)
     if BACKEND != "jax":  # where each step has other noise

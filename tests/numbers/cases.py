@@ -111,12 +111,14 @@ def check_many(strategy, check, num):
     check_one()
 
 
+MINUTES = pytest.mark.slow if keras.backend.backend() == "torch" else pytest.mark.nightly
+
 # How many cases of each kind, and of how many values: few, or as many as take minutes.
 how_many = pytest.mark.parametrize(
     ("num", "num_values"),
     [
         # JAX compiles each case for itself.
         pytest.param(2 if keras.backend.backend() == "jax" else 5, FEW, id="few"),
-        pytest.param(500, MANY, id="many", marks=pytest.mark.slow),
+        pytest.param(500, MANY, id="many", marks=MINUTES),
     ],
 )

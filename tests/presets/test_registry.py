@@ -196,7 +196,7 @@ def test_a_student_draws_the_digit_asked_for_in_one_call():
 MAX_BYTES = 24e9
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", PAPER)
 def test_a_preset_takes_a_training_step_in_24_gb(name):
     """In a process of its own, whose largest size is measured."""
