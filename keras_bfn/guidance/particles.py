@@ -52,7 +52,8 @@ class ParticleProgram(GuidedProgram):
     def predict_at(self, inputs, i, carry, noise):
         if self.guidance.acts:
             return self.guide_by(i, carry["states"], inputs, noise)
-        predictions, _ = GenerationProgram.predict_at(self, inputs, i, carry, noise)
+        times, scale = inputs["times"], inputs["scales"][i, 0]
+        predictions = self.predict_params(carry["states"], times[i], times[i + 1], inputs, scale)
         return (
             predictions,
             map_parts(ops.zeros_like, carry["states"]),

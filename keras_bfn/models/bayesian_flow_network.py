@@ -605,11 +605,10 @@ class BayesianFlowNetwork(Built):
 
     def without_condition(self, inputs):
         """Returns the inputs of the unconditional prediction of classifier-free guidance."""
-        inputs, null = dict(inputs), self.null_condition
-        if "condition" in inputs:
-            rates = self.condition_dropout
-            inputs["condition"] = conditions.null_conditions(inputs["condition"], null, rates)
-        return inputs
+        if "condition" not in inputs:
+            return inputs
+        null, rates = self.null_condition, self.condition_dropout
+        return inputs | {"condition": conditions.null_conditions(inputs["condition"], null, rates)}
 
     def call_network(self, inputs, training=False):
         """Returns the network's output in float32.

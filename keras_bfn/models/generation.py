@@ -44,10 +44,8 @@ class GenerationProgram(LoopProgram):
     def call(self, inputs):
         # Read here: on JAX, `act` would take a variable for a constant of the first call.
         inputs = inputs | {"times": ops.copy(self.times), "scales": ops.copy(self.scales)}
-        predict, act = (
-            functools.partial(self.predict_at, inputs),
-            functools.partial(self.act, inputs),
-        )
+        predict = functools.partial(self.predict_at, inputs)
+        act = functools.partial(self.act, inputs)
         carry = self.loop(predict, act, self.begin(inputs), self.drawing(inputs))
         return self.finish(inputs, carry)
 
