@@ -79,7 +79,8 @@ def pytest_collection_modifyitems(config, items):
     here = keras.backend.backend()
     for item in items:
         compiled = item.get_closest_marker("slow_to_compile")
-        if compiled is not None and here in (compiled.args or ("tensorflow", "jax")):
+        is_slow = compiled is not None and here in (compiled.args or ("tensorflow", "jax"))
+        if is_slow and item.get_closest_marker("nightly") is None:
             item.add_marker("slow")
     if config.option.everywhere:
         return
