@@ -74,7 +74,8 @@ def pytest_ignore_collect(collection_path, config):
 def pytest_collection_modifyitems(config, items):
     """Leaves out what runs on one other backend that is installed: on PyTorch, if none is named.
 
-    It also marks what is slow to compile as `slow` where it is, before pytest chooses by marks.
+    Before pytest chooses by marks, it also marks what is slow to compile here as `slow`, except for
+    nightly tests.
     """
     here = keras.backend.backend()
     for item in items:
