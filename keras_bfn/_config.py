@@ -8,7 +8,7 @@ from typing import Any, Self
 import keras
 import numpy as np
 
-from keras_bfn._validation import telling_arguments
+from keras_bfn._validation import tell_arguments
 
 _PLAIN = {type(None), bool, int, float, complex, str, bytes}
 
@@ -17,8 +17,11 @@ class _Sealed(type):
     """Marks each object as made once its constructor has returned."""
 
     def __call__(cls, *args, **kwargs):
-        with telling_arguments(cls):
+        try:
             made = super().__call__(*args, **kwargs)
+        except TypeError as error:
+            tell_arguments(error, cls)
+            raise
         vars(made)["_is_made"] = True
         return made
 

@@ -1,6 +1,5 @@
 """Validation of arguments. Messages name the argument, what it must be, and its value."""
 
-import contextlib
 import inspect
 import math
 import numbers
@@ -8,7 +7,7 @@ import os
 import pathlib
 import sys
 import warnings
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import keras
@@ -44,17 +43,11 @@ def lacks(made: Any, name: str, why: str = "") -> NotImplementedError:
     return NotImplementedError(f"{type(made).__name__} must define `{name}`{why}")
 
 
-@contextlib.contextmanager
-def telling_arguments(function: Callable[..., Any]) -> Iterator[None]:
+def tell_arguments(error: TypeError, function: Callable[..., Any]) -> None:
     """Adds the names of a function's arguments to the error of a call that does not fit them."""
-    try:
-        yield
-    except TypeError as error:
-        frame = error.__traceback__.tb_next  # type: ignore[union-attr]
-        if frame is None or frame.tb_next is not None:  # raised within the function
-            raise
+    if error.__traceback__.tb_next is None:  # type: ignore[union-attr]  # not raised within it
         names = [name for name in inspect.signature(function).parameters if name != "self"]
-        raise TypeError(f"{error}. The arguments are {', '.join(names)}") from None
+        error.args = (f"{error}. The arguments are {', '.join(names)}",)
 
 
 def is_number(value: Any, kind: type = numbers.Real) -> bool:

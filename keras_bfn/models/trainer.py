@@ -10,7 +10,7 @@ import keras
 
 from keras_bfn import _keras
 from keras_bfn._backend.weights import KeepsWeights
-from keras_bfn._validation import telling_arguments
+from keras_bfn._validation import tell_arguments
 from keras_bfn.models import averaging
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
@@ -25,8 +25,12 @@ def in_turn(verb: Verb) -> Verb:
 
     @functools.wraps(verb)
     def take_turn(model, *args, **kwargs):
-        with model.turn, telling_arguments(verb):
-            return verb(model, *args, **kwargs)
+        with model.turn:
+            try:
+                return verb(model, *args, **kwargs)
+            except TypeError as error:
+                tell_arguments(error, verb)
+                raise
 
     return cast(Verb, take_turn)
 
