@@ -1,4 +1,4 @@
-"""Weights trained elsewhere: by the paper's authors, of proteins and of molecules."""
+"""Published weights: those of the paper, of ProtBFN and AbBFN, and of ChemBFN."""
 
 from keras_bfn.checkpoints.molecules import LogarithmicSchedule as LogarithmicSchedule
 from keras_bfn.checkpoints.molecules import MoleculeBlock as MoleculeBlock

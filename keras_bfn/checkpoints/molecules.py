@@ -32,7 +32,7 @@ from keras_bfn.models import BayesianFlowNetwork
 from keras_bfn.networks import Network
 from keras_bfn.schedules import Schedule
 
-NONE = -1e30  # what a number of the null condition is
+NONE = -1e30  # each number of the null condition
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -82,15 +82,15 @@ class LogarithmicSchedule(Schedule):
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class MoleculeBlock(Layer):
-    """A transformer block of ChemBFN: rotary attention, then two dense layers.
+    """A transformer block of ChemBFN: self-attention with xPos, then a feed-forward network.
 
-    Both branches are residual. An embedding shifts and scales what they see, and scales what they
-    add; at first, they add nothing.
+    Both branches are residual, with adaLN-Zero: an embedding shifts and scales what they see, and
+    scales what they add; at first, they add nothing.
 
     Args:
         num_heads: int. The number of attention heads; must divide the size of the embeddings, into
             heads of an even size.
-        dropout: float in [0, 1), applied to what the dense layers add.
+        dropout: float in [0, 1), applied to the output of the feed-forward network.
         semi_autoregressive: bool. Whether attention prefers positions up to its own: their scores
             are larger by 1.
         **kwargs: `dtype` and `name`, as for every Keras layer.
@@ -181,13 +181,13 @@ class MoleculeTransformer(Network):
         width: even int. The size of the embeddings.
         num_layers: int. The number of blocks.
         num_heads: int. The number of attention heads; must divide `width`, into an even size.
-        dropout: float in [0, 1), applied to what each block's dense layers add.
+        dropout: float in [0, 1), applied to the output of each block's feed-forward network.
         semi_autoregressive: as in `keras_bfn.checkpoints.MoleculeBlock`.
         conditions: what the network also takes as `"condition"`, or None. An int K: classes in
             0..K, of shape `(batch,)`, where K means "none". A shape `(size,)`: numbers, of shape
             `(batch, size)`, where -1e30 in all of them means "none".
         condition_widths: tuple of ints. The widths of the layers before the last one that embed a
-            condition. Classes need at least one.
+            condition. Classes need at least one. Without conditions, it must be empty.
         dtype, name: as in `keras_bfn.networks.Network`.
 
     Call arguments:
@@ -230,15 +230,7 @@ class MoleculeTransformer(Network):
         self.num_heads, self.dropout = num_heads, check_rate("dropout", dropout)
         check_heads(check_int("num_heads", num_heads, 1), width)
         self.semi_autoregressive = check_bool("semi_autoregressive", semi_autoregressive)
-        self.condition_widths = tuple(
-            check_int("condition_widths", size, 1) for size in condition_widths
-        )
-        is_vector = isinstance(conditions, (tuple, list)) and len(conditions) == 1
-        if conditions is not None and not is_vector:
-            check_int("conditions", conditions, 1)
-            if not condition_widths:
-                expected = "must have at least one width, to embed classes"
-                raise refusal("condition_widths", expected, condition_widths)
+        self.condition_widths = _check_conditions(conditions, condition_widths)
 
         def connect(inputs, others, policy):
             c = Dense(width // 2, "selu", dtype="float32", name="time_0")(inputs["t"][:, None])
@@ -262,6 +254,23 @@ class MoleculeTransformer(Network):
         """The condition that means "none"."""
         is_vector = isinstance(self.conditions, tuple)
         return np.full(self.conditions, NONE, "float32") if is_vector else self.conditions
+
+
+def _check_conditions(conditions, widths):
+    """Returns the widths of the layers that embed a condition, or raises a `ValueError`."""
+    is_vector = isinstance(conditions, (tuple, list))
+    if is_vector and len(conditions) != 1:
+        raise refusal("conditions", "must be None, an int, or a shape (size,)", conditions)
+    if not isinstance(widths, (tuple, list)):
+        raise refusal("condition_widths", "must be a tuple of ints", widths)
+    if conditions is not None:
+        check_int("conditions", conditions[0] if is_vector else conditions, 1)
+    if (conditions is None and widths) or (isinstance(conditions, int) and not widths):
+        expected = (
+            "must be empty without conditions, and must not be for conditions that are classes"
+        )
+        raise refusal("condition_widths", expected, widths)
+    return tuple(check_int("condition_widths", size, 1) for size in widths)
 
 
 def _embed(condition, conditions, widths, width):
@@ -315,7 +324,8 @@ def chembfn(
         FileNotFoundError: if a file does not exist.
         ImportError: if `torch`, or for `hf://` `huggingface_hub`, is not installed.
 
-    The authors' code has the licence AGPL-3.0.
+    The authors' code has the licence AGPL-3.0. The tests compare random weights with that code; the
+    published files have not been tried.
 
     Example:
 
@@ -328,11 +338,11 @@ def chembfn(
     Reference: [Tao and Abe, 2024](https://arxiv.org/abs/2407.20294).
     """
     check_int("seq_length", seq_length, 1)
-    state, sizes = _read(path, "path", "nn", "hparam")
+    state, sizes = _read("path", path, "nn", "hparam")
     num_classes, width = sizes["num_vocab"], sizes["channel"]
     conditions, widths = None, ()
     if mlp is not None:
-        mlp_state, found = _read(mlp, "mlp", "nn", "hparam")
+        mlp_state, found = _read("mlp", mlp, "nn", "hparam")
         *widths, last = found["size"][1:]
         conditions = found["size"][0] if found["class_input"] else (found["size"][0],)
         if last != width:
@@ -357,7 +367,7 @@ def chembfn(
     readers = [StateDictReader(state, f"The checkpoint '{path}'")]
     products = None
     if lora is not None:
-        lora_state, found = _read(lora, "lora", "lora_nn", "lora_param")
+        lora_state, found = _read("lora", lora, "lora_nn", "lora_param")
         readers.append(StateDictReader(lora_state, f"The checkpoint '{lora}'"))
         products = functools.partial(_product, readers[-1], found["r"], found["lora_alpha"])
     _read_model(readers[0], network, products)
@@ -379,22 +389,25 @@ def _are_counts(value):
     return isinstance(value, (list, tuple)) and len(value) > 1 and all(map(_is_count, value))
 
 
+# What suits the settings of each file.
 _KINDS = {
-    "nn": dict.fromkeys(("num_vocab", "channel", "num_layer", "num_head"), _is_count),
+    "path": {
+        **dict.fromkeys(("num_vocab", "channel", "num_layer", "num_head"), _is_count),
+        "dropout": lambda value: is_number(value) and 0 <= value < 1,
+    },
     "mlp": {"size": _are_counts, "class_input": lambda value: isinstance(value, bool)},
-    "lora_nn": {"r": _is_count, "lora_alpha": is_number},
+    "lora": {"r": _is_count, "lora_alpha": is_number},
 }
-_KINDS["nn"]["dropout"] = lambda value: is_number(value) and 0 <= value < 1
 
 
-def _read(path, name, weights, settings):
+def _read(name, path, weights, settings):
     """Returns the tensors and the settings of a file, given their keys in it."""
     found = load_file(path, name)
     if not isinstance(found, dict) or not {weights, settings} <= set(found):
         expected = f"must be a file of ChemBFN, with '{weights}' and '{settings}'"
         raise mismatch(name, expected, f"{name}='{path}', which contains something else")
     values = found[settings]
-    for key, suits in _KINDS["mlp" if name == "mlp" else weights].items():
+    for key, suits in _KINDS[name].items():
         if not isinstance(values, dict) or not suits(values.get(key)):
             came = values.get(key) if isinstance(values, dict) else values
             raise mismatch(name, f"must have a valid '{key}' in '{settings}'", f"{key}={came!r}")

@@ -58,14 +58,14 @@ def entropy_features(theta):
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class ProteinBlock(Layer):
-    """A transformer block of ProtBFN: rotary attention, then two dense layers.
+    """A transformer block of ProtBFN: self-attention with RoPE, then a feed-forward network.
 
     Both branches are residual, and normalise their input.
 
     Args:
         num_heads: int. The number of attention heads; must divide the size of the embeddings, into
             heads of an even size.
-        hidden_size: int. The width between the two dense layers.
+        hidden_size: int. The width of the feed-forward network's inner layer.
         kernel_initializer: initializer of all kernels.
         **kwargs: `dtype` and `name`, as for every Keras layer.
 
@@ -216,7 +216,7 @@ def check_heads(num_heads, size):
 
 def protbfn(
     folder: Path,
-    seq_length: int = 512,
+    seq_length: int,
     num_heads: int = 20,
     dtype: DType = None,
     verbose: str | int = "auto",
@@ -248,7 +248,9 @@ def protbfn(
         FileNotFoundError: if the folder does not exist.
         ImportError: for `hf://`, if `huggingface_hub` is not installed.
 
-    The weights have a licence of their own, which excludes commercial use.
+    By its model card, the weights have the licence CC BY 4.0; the authors' code has
+    CC BY-NC-SA 4.0. The tests compare random weights with that code; the published files have not
+    been tried.
 
     Example:
 
@@ -330,16 +332,11 @@ def _array_files(folder):
 def _open(file, ndim=None):
     """Returns the array of a file, mapped into memory."""
     try:
-        array = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
+        array = np.lib.format.open_memmap(file, mode="r")
+    except ValueError as error:
         raise ValueError(f"The file '{file}' is not a whole array of numbers: {error}") from error
-    if (
-        not isinstance(array, np.ndarray)
-        or array.dtype.kind != "f"
-        or ndim not in (None, array.ndim)
-    ):
-        came = f"{array.dtype} of shape {array.shape}" if hasattr(array, "dtype") else "an archive"
-        axes = "" if ndim is None else f" with {ndim} axes"
+    if array.dtype.kind != "f" or ndim not in (None, array.ndim):
+        axes, came = "" if ndim is None else f" with {ndim} axes", f"{array.dtype} {array.shape}"
         raise ValueError(f"The file '{file}' must hold an array of floats{axes}. Received: {came}")
     return array
 

@@ -13,10 +13,11 @@ from keras_bfn.datasets import Symbols
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class MarkedSymbols(Symbols):
-    """`keras_bfn.datasets.Symbols` in which some are marks: the start and end of a text, padding.
+    """`keras_bfn.datasets.Symbols` with special tokens: the start and end of a text, padding.
 
-    Marks have the form `<name>`. `encode` puts the mark of the start first. `encode_batch` adds
-    that of the end, if there is room, and then pads. `decode` stops at the end and skips marks.
+    Special tokens have the form `<name>`. `encode` puts that of the start first. `encode_batch`
+    adds that of the end, if there is room, and then pads. `decode` stops at the end and skips
+    special tokens.
 
     Args:
         symbols: list of strings, all different, none empty; kept as a tuple.

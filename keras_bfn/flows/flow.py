@@ -206,6 +206,8 @@ class Flow(Immutable):
                 came += f"[0, 1] `np.rint({self.num_values - 1} * {name}).astype('int32')`"
             elif not self.discrete and "int" in dtype:
                 came += f". Write `{name}.astype('float32')`"
+            elif "str" in dtype:
+                came += ". A tokenizer's `encode_batch` makes integers of texts"
             raise mismatch(name, expected, came)
 
     def hear(self, s: Tensor, beta: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:

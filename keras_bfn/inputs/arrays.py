@@ -220,7 +220,7 @@ def split_condition(inputs):
 def is_arrays(x):
     """Whether `x` is an array, or a dict or tuple of arrays, and not a pipeline."""
     for part in x if isinstance(x, (tuple, list)) else [x]:
-        if not isinstance(part, (dict, list, int, float)) and not hasattr(part, "shape"):
+        if not isinstance(part, (dict, list, int, float, str)) and not hasattr(part, "shape"):
             return False
     return True
 

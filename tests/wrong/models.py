@@ -851,6 +851,11 @@ CALLS = {
                             "shape (24, 3, 4, 1)",
                         ),
                         (X[:0], "must contain data", "an empty array of shape (0, 4, 4, 1)"),
+                        (
+                            ["abba", "baab"],
+                            "must contain integers for DiscreteFlow(num_classes=2,",
+                            "dtype str128. A tokenizer's `encode_batch` makes integers of texts",
+                        ),
                         ((X, X), "The network takes no condition", "a condition in `x`"),
                         ((X, X, X), "must be data or the tuple (data, condition)", "3 elements"),
                     )

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from keras_bfn import layers, networks
+from keras_bfn import checkpoints, layers, networks
 from tests.wrong.things import FLOW, MANY, PARTS, SHAPE, nan
 
 
@@ -12,6 +12,11 @@ def make_sequence(**options):
     flows = {"a": FLOW, "b": FLOW, "still": FLOW}
     shapes = {"a": (4,), "b": (5,), "still": ()}
     return networks.MultiPart(flows, shapes, 16, mixer="sequence", **options)
+
+
+def molecules(**options):
+    """Makes a small network of ChemBFN."""
+    return checkpoints.MoleculeTransformer(MANY, 4, 8, 1, 2, **options)
 
 
 # By the argument, and by what is expected instead: calls, with what came if not the argument.
@@ -31,8 +36,17 @@ CALLS = {
             (lambda t: networks.MLP(FLOW, SHAPE, 8, colour=1), "", TypeError)
         ]
     },
+    "condition_widths": {
+        "must be a tuple of ints": [lambda t: molecules(conditions=3, condition_widths=4)],
+        "must be empty without conditions, and must not be for conditions that are classes": [
+            lambda t: molecules(condition_widths=(4,)),
+            lambda t: molecules(conditions=3, condition_widths=()),
+        ],
+    },
     "conditions": {
+        "must be None, an int, or a shape (size,)": [lambda t: molecules(conditions=(2, 3))],
         "integer of at least 1": [
+            (lambda t: molecules(conditions=(0.5,)), "conditions=0.5"),
             lambda t: networks.MLP(FLOW, (8,), conditions=0),
             (
                 lambda t: networks.MultiPart(
