@@ -196,6 +196,7 @@ def test_a_student_learns_two_dependent_classes():
 
 
 @pytest.mark.slow
+@pytest.mark.once("jax")
 def test_two_calls_follow_the_exact_distribution():
     """Chi-squared of 20,000 samples: the teacher needs twenty steps."""
     keras.utils.set_random_seed(0)

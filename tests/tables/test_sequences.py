@@ -366,6 +366,7 @@ def test_ascending_columns_are_checked(days, match):
 
 
 @pytest.mark.slow
+@pytest.mark.once("tensorflow")
 def test_the_rows_that_follow_are_drawn():
     """Calm entities stay in their state, wild ones alternate; half have two rows, half four."""
     many = make_walks(4000, seed=0)
