@@ -44,6 +44,20 @@ def vdm(width=32, num_blocks=8, side=32, batch_size=8, data_format=None):
     return Case(flow, network, integers(256, (batch_size, side, side, 3)))
 
 
+def patches(side=64, width=128, batch_size=16):
+    """Colour pictures, by the network of `examples/image_folder.py`."""
+    flow = flows.DiscretizedFlow(256, sigma_1=1e-3)
+    network = networks.PatchTransformer(
+        flow,
+        (side, side, 3),
+        patch_size=2,
+        width=width,
+        num_coarse_layers=3,
+        coarse_width=3 * width // 2,
+    )
+    return Case(flow, network, integers(256, (batch_size, side, side, 3)))
+
+
 def transformer(num_classes=27, length=256, width=256, num_layers=6, num_heads=4, batch_size=16):
     """A smaller version of the paper's network for text8."""
     flow = flows.DiscreteFlow(num_classes, beta_1=0.75**2)
@@ -95,11 +109,12 @@ def large_parts(**sizes):
 CONVOLUTIONAL = ("unet", "vdm")
 CASES = {
     case.__name__: case
-    for case in (unet, vdm, transformer, classes, large_classes, mlp, parts, large_parts)
+    for case in (unet, vdm, patches, transformer, classes, large_classes, mlp, parts, large_parts)
 }
 TOYS = {
     "unet": {"width": 8, "num_blocks": 1, "side": 8, "batch_size": 2},
     "vdm": {"width": 8, "num_blocks": 1, "side": 8, "batch_size": 2},
+    "patches": {"side": 8, "width": 16, "batch_size": 2},
     "transformer": {"length": 8, "width": 16, "num_layers": 1, "num_heads": 2, "batch_size": 2},
     "classes": {"num_classes": 50, "length": 8, "width": 16, "num_layers": 1, "batch_size": 2},
     "mlp": {"num_variables": 4, "width": 16, "batch_size": 2},

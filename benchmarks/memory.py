@@ -25,7 +25,7 @@ from benchmarks.report import Missing
 from keras_bfn import BayesianFlowNetwork
 
 ROOT = pathlib.Path(__file__).parents[1]
-CASES = ("unet", "vdm", "transformer", "classes", "parts")
+CASES = ("unet", "vdm", "patches", "transformer", "classes", "parts")
 WHAT = ("training step", "generate", "generate, 10 batches")
 MEGABYTE = 1e6
 

@@ -329,8 +329,9 @@ variables. Without a `sampler`, `export` writes the network alone. These are the
 
 - A backend writes only some formats. The error for another format names the backend
   that writes it: `save` the model, then load and export it there.
-- LiteRT and OpenVINO lack some operations. The error names them: `bfn_mnist` can be
-  written as LiteRT, `bfn_digits` cannot.
+- LiteRT and OpenVINO lack some operations. The error names them: on TensorFlow,
+  `export("step.tflite", "litert", sampler="sde2")` writes `bfn_mnist`, and refuses
+  `bfn_digits` and `bfn_text` ([what was tried](../benchmarks/results/exports.md)).
 - The loops around a step cannot be exported, and so neither can `inpaint`, particles,
   guidance by functions, and the codec.
 - A custom sampler can be exported only if it draws all noise by `flow.observe` and

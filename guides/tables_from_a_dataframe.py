@@ -222,6 +222,9 @@ from its missing cells, and generates a value in every row.
 
 ## Outliers
 
+Outliers in the training rows need no setting: numbers are mapped by their ranks, so an
+outlier does not squeeze the others, except in a column of `Number("mean")`.
+
 `log_likelihood` estimates a lower bound of each row's log likelihood, in nats (no bound
 if cells are missing), or with `known=["hue"]` that of its other cells. Each mapped
 number, from -4 to 4, is sent as its quarter, whose log density counts: it may be
