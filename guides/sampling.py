@@ -66,8 +66,8 @@ A sampler object has options:
   likeliest value one step earlier, and saves a network call.
 - `noise`, of `"sde1"` and `"sde2"`, sets how much is forgotten. Above 1, each step
   replaces a part of the evidence by new evidence about the prediction, which corrects
-  errors of earlier steps. With `2`, these digits are [better from ten calls
-  on](../benchmarks/results/sampling.md). With `16`, [68% of sampled
+  errors of earlier steps. With `2` and steps even in time, these digits are [better
+  from ten calls on](../benchmarks/results/sampling.md). With `16`, [68% of sampled
   molecules](../benchmarks/results/molecules.md) are valid, without it (at a
   `temperature` of 0.5) 33%. Higher values need more steps, and samples may vary less.
 - `start` skips the earliest times, when messages carry almost no information. With
