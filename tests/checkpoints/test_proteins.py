@@ -145,7 +145,7 @@ def test_arrays_that_do_not_fit_are_refused_by_name(case, folder, tmp_path):
         with pytest.raises(ValueError, match=message):
             case.load(changed(i, content))
     with pytest.raises(FileNotFoundError, match="Argument `folder` must be a folder"):
-        protbfn(tmp_path / "none")
+        protbfn(tmp_path / "none", 12)
     with pytest.raises(ValueError, match="`num_heads` must divide"):
         protbfn(folder, 12, num_heads=7)
     with pytest.raises(ValueError, match="`num_heads` must give heads an even number"):

@@ -923,7 +923,12 @@ CALLS = {
                 "a dict with the keys ['a']",
             )
         ],
-        "one batch of arrays or tensors": [lambda t: t.model.test_on_batch("x")],
+        "one batch of arrays or tensors": [
+            (lambda t: t.model.test_on_batch(iter([X])), "x=<list_iterator object")
+        ],
+        "must be an array of examples": [
+            (lambda t: t.model.test_on_batch("x"), "x=array('x', dtype='<U1')")
+        ],
         "the parts that `known` names, at least one": [
             (lambda t: t.parts.inpaint({}, {}), "x with []")
         ],
