@@ -230,7 +230,7 @@ class MoleculeTransformer(Network):
         self.num_heads, self.dropout = num_heads, check_rate("dropout", dropout)
         check_heads(check_int("num_heads", num_heads, 1), width)
         self.semi_autoregressive = check_bool("semi_autoregressive", semi_autoregressive)
-        self.condition_widths = _check_conditions(conditions, condition_widths)
+        conditions, self.condition_widths = _check_conditions(conditions, condition_widths)
 
         def connect(inputs, others, policy):
             c = Dense(width // 2, "selu", dtype="float32", name="time_0")(inputs["t"][:, None])
@@ -257,20 +257,22 @@ class MoleculeTransformer(Network):
 
 
 def _check_conditions(conditions, widths):
-    """Returns the widths of the layers that embed a condition, or raises a `ValueError`."""
+    """Returns both arguments with Python's ints, or raises a `ValueError`."""
     is_vector = isinstance(conditions, (tuple, list))
     if is_vector and len(conditions) != 1:
         raise refusal("conditions", "must be None, an int, or a shape (size,)", conditions)
     if not isinstance(widths, (tuple, list)):
         raise refusal("condition_widths", "must be a tuple of ints", widths)
-    if conditions is not None:
-        check_int("conditions", conditions[0] if is_vector else conditions, 1)
+    if is_vector:
+        conditions = (check_int("conditions", conditions[0], 1),)
+    elif conditions is not None:
+        conditions = check_int("conditions", conditions, 1)
     if (conditions is None and widths) or (isinstance(conditions, int) and not widths):
         expected = (
             "must be empty without conditions, and must not be for conditions that are classes"
         )
         raise refusal("condition_widths", expected, widths)
-    return tuple(check_int("condition_widths", size, 1) for size in widths)
+    return conditions, tuple(check_int("condition_widths", size, 1) for size in widths)
 
 
 def _embed(condition, conditions, widths, width):

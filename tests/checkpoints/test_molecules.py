@@ -6,8 +6,9 @@ import pytest
 from numpy.testing import assert_allclose
 
 from keras_bfn import Prediction
-from keras_bfn.checkpoints import LogarithmicSchedule, chembfn
+from keras_bfn.checkpoints import LogarithmicSchedule, MoleculeTransformer, chembfn
 from keras_bfn.checkpoints.symbols import MOLECULES
+from keras_bfn.flows import DiscreteFlow
 from keras_bfn.losses import ContinuousTimeLoss, ReconstructionLoss
 from keras_bfn.testing import check_schedule
 from tests.backends import everywhere
@@ -79,6 +80,15 @@ def test_losses_are_those_of_chembfn(case, model):
     # Theirs leaves out the logarithm of the sum of the logits' exponentials.
     left_out = np.log(np.exp(logits).sum(axis=-1)).mean(axis=1)
     assert_allclose(nats - left_out, arrays["reconstruction"], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.once
+def test_the_number_of_classes_may_be_of_numpy():
+    flow = DiscreteFlow(9, 1.0)
+    options = {"conditions": np.int64(3), "condition_widths": [np.int64(4)]}
+    network = MoleculeTransformer(flow, 8, 16, 1, 2, **options)
+    assert (network.null_condition, network.condition_widths) == (3, (4,))
+    assert network.get_layer("condition_0").embeddings.shape == (3, 4)
 
 
 @pytest.mark.once
