@@ -6,6 +6,9 @@ Compares a U-Net, a transformer and an MLP, each with one type of data. Measures
 training step and of `generate`, in two processes that take turns. Prints medians of the ratio, this
 version over the older. Then compares, in this version only, a dict of flows with a plain flow:
 images as two halves and as a whole, in MLPs of the same size, 256 and 1024 wide.
+
+With `--first`, measures instead processor seconds of new processes that import, make a model and
+train it for a step. Without a cache of compiled programs.
 """
 
 import argparse
@@ -13,6 +16,7 @@ import inspect
 import json
 import os
 import pathlib
+import resource
 import statistics
 import subprocess
 import sys
@@ -83,15 +87,44 @@ def work():
         print(json.dumps(seconds), flush=True)
 
 
+def start(case):
+    """Trains a new model for one step."""
+    model, x = make_model(case)
+    model.train_on_batch(x)
+
+
+def environment_of(folder):
+    return {**os.environ, "PYTHONPATH": str(folder)}
+
+
+class Start:
+    """Processes that import the package from a folder, and train a model for one step."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def measure(self, case):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        environment = environment_of(self.folder)
+        environment.pop("JAX_COMPILATION_CACHE_DIR", None)
+        command = [sys.executable, __file__, "--start", case]
+        subprocess.run(command, env=environment, cwd=self.folder, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return {"first step": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime}
+
+
 class Worker:
     """A process that imports the package from a folder."""
 
     def __init__(self, folder):
         command = [sys.executable, __file__, "--work"]
-        environment = {**os.environ, "PYTHONPATH": str(folder)}
-        pipe = subprocess.PIPE
         self.process = subprocess.Popen(
-            command, env=environment, stdin=pipe, stdout=pipe, text=True, cwd=folder
+            command,
+            env=environment_of(folder),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=folder,
         )
 
     def measure(self, case):
@@ -123,13 +156,26 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("older", type=pathlib.Path, nargs="?", help="clone of an older version")
     parser.add_argument("--rounds", type=int, default=31)
+    parser.add_argument("--first", action="store_true", help="measure first steps instead")
     parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--start", choices=CASES, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.work:
         work()
         return
-    here = Worker(pathlib.Path(__file__).parents[1])
+    if args.start:
+        start(args.start)
+        return
+    if args.first and not args.older:
+        parser.error("--first needs the clone of an older version.")
     print(f"{os.environ.get('KERAS_BACKEND')}, median ratios and quartiles of {args.rounds}:")
+    root = pathlib.Path(__file__).parents[1]
+    if args.first:
+        workers = Start(args.older.resolve()), Start(root)
+        for case in CASES:
+            compare(f"{case}, this over older", workers, (case, case), args.rounds)
+        return
+    here = Worker(root)
     if args.older:
         workers = Worker(args.older.resolve()), here
         for case in CASES:

@@ -72,8 +72,9 @@ def run(backend, cache, results, *options):
 
 
 def tasks():
-    """What is run, the longest first. Of the whole suite, PyTorch has the most to do."""
-    if sys.argv[1:]:
+    """What is run, the longest first. Of a whole suite, PyTorch has the most to do."""
+    arguments = sys.argv[1:]
+    if "-k" in arguments or any(os.path.exists(each.split("::")[0]) for each in arguments):
         return [(name,) for name in BACKENDS]
     parts = [("torch", f"--part={part}/{PARTS}") for part in range(1, PARTS + 1)]
     return [("jax",), ("tensorflow",), *parts]

@@ -27,8 +27,13 @@ def test_methods_give_a_result_or_say_what_was_wrong():
     assert {name for name, _ in counts} == set(fuzz.METHODS)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "seed",
+    [
+        pytest.param(0, marks=pytest.mark.slow),
+        *(pytest.param(i, marks=pytest.mark.nightly) for i in (1, 2)),
+    ],
+)
 def test_many_calls_give_a_result_or_say_what_was_wrong(seed):
     counts = collections.Counter()
     fuzz.make(1000, counts, seed)

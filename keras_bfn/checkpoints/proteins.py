@@ -248,6 +248,9 @@ def protbfn(
         FileNotFoundError: if the folder does not exist.
         ImportError: for `hf://`, if `huggingface_hub` is not installed.
 
+    Loading takes little more memory than the weights, one array at a time. With JAX on Linux, set
+    `MALLOC_MMAP_THRESHOLD_=65536` in the environment, or glibc keeps up to as much again.
+
     By its model card, the weights have the licence CC BY 4.0; the authors' code has
     CC BY-NC-SA 4.0. The tests compare random weights with that code; the published files have not
     been tried.

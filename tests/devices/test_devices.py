@@ -17,6 +17,7 @@ from tests.test_guides import ROOT
 
 BACKEND = keras.backend.backend()
 NETWORKS = ("MLP", "UNet", "VDMUNet", "PatchTransformer", "Transformer")
+slow, nightly = pytest.mark.slow, pytest.mark.nightly
 WAYS = {
     "jax": ("batches", "widths", "processes"),
     "tensorflow": ("batches", "processes"),
@@ -72,7 +73,7 @@ def run(how, network, path):
 @pytest.mark.parametrize(
     "network",
     [
-        pytest.param(name, marks=pytest.mark.slow if name == "MLP" else pytest.mark.nightly)
+        pytest.param(name, marks=slow if name == "MLP" and BACKEND != "tensorflow" else nightly)
         for name in NETWORKS
     ],
 )
@@ -97,7 +98,7 @@ def test_several_devices_learn_what_one_learns(network, tmp_path):
                 np.testing.assert_allclose(result["nats"], alone["nats"], rtol=1e-3)
 
 
-@pytest.mark.slow
+@(slow if BACKEND == "torch" else nightly)
 def test_processes_that_were_killed_go_on_with_the_same_epoch(tmp_path):
     states = []
     for is_killed in (False, True):

@@ -68,7 +68,7 @@ def test_over_two_devices_training_resumes_to_the_bit_and_every_number_is_scored
             np.testing.assert_array_equal(alone[name], resumed[name])
 
 
-@pytest.mark.slow
+@(pytest.mark.slow if keras.backend.backend() == "jax" else pytest.mark.nightly)
 @distributes
 def test_an_experiment_runs_over_two_devices_with_three_images_to_validate(tmp_path):
     script = ROOT / "examples" / "mnist.py"

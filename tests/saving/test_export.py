@@ -160,6 +160,8 @@ if BACKEND == "torch":
     CASES.append(pytest.param(of_parts, "sde2", {}, "torch", id="torch.export", marks=slow))
 RUNTIMES = {"tensorflow": {"litert": [], "openvino": slow}, "torch": {"openvino": []}}
 for runtime, marks in RUNTIMES.get(BACKEND, {}).items():
+    # OpenVINO takes a minute to compile a file of TensorFlow's.
+    longer = pytest.mark.nightly if marks is slow else slow
     CASES += [
         pytest.param(of_this_package, "sde2", {}, runtime, id=runtime, marks=marks),
         pytest.param(
@@ -168,11 +170,11 @@ for runtime, marks in RUNTIMES.get(BACKEND, {}).items():
             {"condition": CLASSES},
             runtime,
             id=f"{runtime}, a layer",
-            marks=[] if runtime == "litert" else slow,
+            marks=[] if runtime == "litert" else longer,
         ),
-        pytest.param(of_parts, "ode2", {}, runtime, id=f"{runtime}, parts", marks=slow),
-        pytest.param(of_an_image, LATE, {}, runtime, id=f"{runtime}, a UNet", marks=slow),
-        pytest.param(of_a_sequence, "sde1", {}, runtime, id=f"{runtime}, a sequence", marks=slow),
+        pytest.param(of_parts, "ode2", {}, runtime, id=f"{runtime}, parts", marks=longer),
+        pytest.param(of_an_image, LATE, {}, runtime, id=f"{runtime}, a UNet", marks=longer),
+        pytest.param(of_a_sequence, "sde1", {}, runtime, id=f"{runtime}, a sequence", marks=longer),
     ]
 
 
