@@ -14,7 +14,7 @@ from keras_bfn.inputs.conditions import check_condition, check_training_classes
 from keras_bfn.inputs.missing import arrange_weight, check_sample_weight, fill_missing, is_missing
 
 
-def check_training_data(model, x, y, sample_weight=None, name="x"):
+def check_training_data(model, x, y, sample_weight=None, name="x", function="train"):
     """Checks arrays in full, and pipelines by their first batch; builds the model for the data.
 
     Args:
@@ -24,6 +24,7 @@ def check_training_data(model, x, y, sample_weight=None, name="x"):
         y: must be None.
         sample_weight: None, or the weights of the examples.
         name: the argument's name, for the message.
+        function: "train" or "test", what the data are for.
 
     Returns:
         The tuple of data, targets and weights, as Keras takes them. The data are `x` as arrays; a
@@ -49,7 +50,8 @@ def check_training_data(model, x, y, sample_weight=None, name="x"):
     if is_whole and condition is not None:
         check_training_classes(model, condition, name)
     if weight is not None:
-        weight = check_sample_weight(model, weight, data)
+        given, weight = weight, check_sample_weight(model, weight, data)
+        model.programs.expect_weights(function, weight if is_whole else given)
     if not model.built:
         model.build_for(map_parts(np.shape, data), condition)
     if not is_whole:

@@ -116,7 +116,7 @@ def fit_arguments(model, method, *args, **kwargs):
             # Keras 3.15 would repeat its first two batches only.
             expected = f"must not be an iterator, which ends, for several epochs without `{steps}`"
             raise refusal(name, expected, type(arguments[name]).__name__)
-    _prepare(model, arguments)
+    _prepare(model, arguments, "train")
     validation_data = arguments.get("validation_data")
     if validation_data is not None:
         arguments["validation_data"] = _validation(model, validation_data)
@@ -145,7 +145,7 @@ def evaluate_arguments(model, method, *args, **kwargs):
     """As `fit_arguments`, for `evaluate`."""
     arguments = _bind(model, method, *args, **kwargs)
     if not arguments.get("_use_cached_eval_dataset"):  # `fit` has checked that one
-        _prepare(model, arguments)
+        _prepare(model, arguments, "test")
     return arguments
 
 
@@ -168,14 +168,14 @@ def batch_arguments(model, method, x, y, sample_weight, return_dict, class_weigh
         weight = check_tensors(model, x, y, sample_weight)
         arguments |= {"y": weight, "sample_weight": weight}
     else:
-        _prepare(model, arguments)
+        _prepare(model, arguments, method.__name__.removesuffix("_on_batch"))
     return arguments
 
 
-def _prepare(model, arguments):
+def _prepare(model, arguments, function):
     """Checks data and weights, and replaces them in the arguments by the form Keras takes."""
     names = "x", "y", "sample_weight"
-    checked = check_training_data(model, *map(arguments.get, names))
+    checked = check_training_data(model, *map(arguments.get, names), function=function)
     arguments |= dict(zip(names, checked, strict=True))
 
 
@@ -188,5 +188,5 @@ def _validation(model, validation_data):
         expected = "must be data, (data, condition), (data,) or (data, None, sample_weight)"
         raise refusal("validation_data", expected, validation_data)
     x, y, weight = keras.utils.unpack_x_y_sample_weight(validation_data)
-    checked = check_training_data(model, x, y, weight, "validation_data")
+    checked = check_training_data(model, x, y, weight, "validation_data", "test")
     return checked[:1] if checked[-1] is None else checked

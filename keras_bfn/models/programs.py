@@ -123,7 +123,7 @@ class Programs:
     """
 
     def __init__(self, model):
-        self.model, self.kept, self.keys = model, {}, {}
+        self.model, self.kept, self.keys, self.shapes = model, {}, {}, {}
 
     def __call__(self, kind, *arguments):
         """Returns the program `kind(model, *arguments)`."""
@@ -154,13 +154,22 @@ class Programs:
         have been replaced.
         """
         model = self.model
-        how = (model.jit_compile, model.run_eagerly) if model.compiled else None
+        options = (model.jit_compile, model.run_eagerly) if model.compiled else None
+        how = options, self.shapes.get(name)
         held = [*_held_by(model), how]
         before, self.keys[name] = self.keys.get(name), held
         if before is None:
             return False
         are_same = len(before) == len(held) and all(map(operator.is_, before[:-1], held))
         return not are_same or before[-1] != how
+
+    def expect_weights(self, name, weight):
+        """Tells of weights that the compiled function of this name will meet in batches.
+
+        TensorFlow makes one function for weights of two shapes, which knows neither of them.
+        """
+        if not isinstance(weight, (tuple, type(None))):  # a tuple has a function of its own
+            self.shapes[name] = [tuple(one.shape[1:]) for one in keras.tree.flatten(weight)]
 
     def clear(self):
         """Forgets all programs, and the model's last known state."""

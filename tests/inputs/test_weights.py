@@ -332,6 +332,27 @@ def test_weights_of_examples_and_of_variables_take_turns_on_one_model():
     assert not np.allclose(first, others[0], rtol=1e-3)
 
 
+@pytest.mark.once("tensorflow")
+def test_weights_in_batches_may_be_of_examples_after_those_of_variables():
+    tf = pytest.importorskip("tensorflow")
+    model = small.make_model(small.FLOWS["continuous"]())
+    x = small.make_data(model.flow, 6)
+    rows = np.linspace(0.5, 1.5, 6).astype("float32")
+    forms = rows, rows[:, None], np.broadcast_to(rows.reshape(6, 1, 1, 1), x.shape)
+
+    def batches(weight):
+        return tf.data.Dataset.from_tensor_slices((x, weight, weight)).batch(3)
+
+    def ask(weight):
+        model.fit(batches(weight), validation_data=batches(weight), shuffle=False, verbose=0)
+        return model.evaluate(batches(weight), verbose=0)
+
+    for weight in forms * 2:
+        assert np.isfinite(ask(weight)).all()
+    expected = model.evaluate(x, sample_weight=forms[2], batch_size=3, verbose=0)
+    assert model.evaluate(batches(forms[2]), verbose=0) == pytest.approx(expected, rel=1e-5)
+
+
 @pytest.mark.once
 def test_weights_beside_tensors_are_checked_where_they_are_on_the_host():
     model = small.make_model(small.FLOWS["continuous"]())
