@@ -262,7 +262,8 @@ which computes in 16 bits.
 `export` writes one step of a sampler to a file that needs neither Keras nor Python. On
 PyTorch 2.11 or later it writes ONNX for onnxruntime, which supports browsers, phones
 and most languages. On TensorFlow and JAX it writes a SavedModel for TensorFlow's
-runtimes, on TensorFlow LiteRT for phones (`format="litert"`), and on TensorFlow and
+runtimes; on TensorFlow also LiteRT for phones, by `export("step.tflite", "litert",
+sampler="sde2")`, which some models refuse (see the limits below); and on TensorFlow and
 PyTorch OpenVINO (`format="openvino"`). Each runtime generates random numbers in its own
 way, so the file generates none: the noise is an input.
 """
