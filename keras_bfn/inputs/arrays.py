@@ -24,7 +24,7 @@ def check_training_data(model, x, y, sample_weight=None, name="x", function="tra
         y: must be None.
         sample_weight: None, or the weights of the examples.
         name: the argument's name, for the message.
-        function: "train" or "test", what the data are for.
+        function: "train", "test" or "validation", what the data are for.
 
     Returns:
         The tuple of data, targets and weights, as Keras takes them. The data are `x` as arrays; a

@@ -144,8 +144,10 @@ def check_swaps(callbacks):
 def evaluate_arguments(model, method, *args, **kwargs):
     """As `fit_arguments`, for `evaluate`."""
     arguments = _bind(model, method, *args, **kwargs)
-    if not arguments.get("_use_cached_eval_dataset"):  # `fit` has checked that one
+    if not arguments.get("_use_cached_eval_dataset"):
         _prepare(model, arguments, "test")
+    elif "validation" in (shapes := model.programs.shapes):  # `fit` has checked these data
+        shapes["test"] = shapes["validation"]
     return arguments
 
 
@@ -188,5 +190,5 @@ def _validation(model, validation_data):
         expected = "must be data, (data, condition), (data,) or (data, None, sample_weight)"
         raise refusal("validation_data", expected, validation_data)
     x, y, weight = keras.utils.unpack_x_y_sample_weight(validation_data)
-    checked = check_training_data(model, x, y, weight, "validation_data", "test")
+    checked = check_training_data(model, x, y, weight, "validation_data", "validation")
     return checked[:1] if checked[-1] is None else checked

@@ -154,8 +154,7 @@ class Programs:
         have been replaced.
         """
         model = self.model
-        options = (model.jit_compile, model.run_eagerly) if model.compiled else None
-        how = options, self.shapes.get(name)
+        how = model.compiled and (model.jit_compile, model.run_eagerly), self.shapes.get(name)
         held = [*_held_by(model), how]
         before, self.keys[name] = self.keys.get(name), held
         if before is None:
@@ -164,11 +163,15 @@ class Programs:
         return not are_same or before[-1] != how
 
     def expect_weights(self, name, weight):
-        """Tells of weights that the compiled function of this name will meet in batches.
+        """Keeps the shapes of the weights that a compiled function will meet in batches.
 
-        TensorFlow makes one function for weights of two shapes, which knows neither of them.
+        For weights of two shapes, TensorFlow would make one function, which knows neither shape.
+
+        Args:
+            name: "train", "test", or "validation" for those of `fit`.
+            weight: weights as batches have them.
         """
-        if not isinstance(weight, (tuple, type(None))):  # a tuple has a function of its own
+        if not isinstance(weight, tuple):  # a tuple has a function of its own
             self.shapes[name] = [tuple(one.shape[1:]) for one in keras.tree.flatten(weight)]
 
     def clear(self):

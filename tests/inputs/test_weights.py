@@ -349,6 +349,11 @@ def test_weights_in_batches_may_be_of_examples_after_those_of_variables():
 
     for weight in forms * 2:
         assert np.isfinite(ask(weight)).all()
+    others = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda *_: model.evaluate(batches(forms[0]), verbose=0)
+    )
+    options = {"epochs": 2, "callbacks": [others], "shuffle": False, "verbose": 0}
+    model.fit(x, validation_data=batches(forms[2]), **options)
     expected = model.evaluate(x, sample_weight=forms[2], batch_size=3, verbose=0)
     assert model.evaluate(batches(forms[2]), verbose=0) == pytest.approx(expected, rel=1e-5)
 
