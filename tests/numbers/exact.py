@@ -149,10 +149,15 @@ def log_receiver_ratio(flow, x, e_x, params, log_p, alpha, noise):
         far, along = apart**2, apart * noise
     ratios = scale * along - 0.5 * scale**2 * far
     value = special.logsumexp(log_p.value + ratios, axis=-1)
-    told = np.exp(log_p.value) * np.abs(np.expm1(np.minimum(ratios, 80)))
+    # By what each class grows, which is exact where p of x is 1 but for 1e-23.
+    probs = np.exp(log_p.value)
+    grown = np.where(
+        ratios < 1, probs * np.expm1(np.minimum(ratios, 1)), np.exp(log_p.value + ratios) - probs
+    )
+    value = np.where(np.abs(value) < 0.4, np.log1p(np.maximum(np.sum(grown, axis=-1), -0.5)), value)
     posterior = special.softmax(log_p.value + ratios, axis=-1)
     error = np.sum(posterior * log_p.error, axis=-1) + 5e-6 * (1 + np.abs(value))
-    by_growth = np.minimum(error, np.sum(told * (5e-6 + log_p.error), axis=-1))
+    by_growth = np.minimum(error, np.sum(np.abs(grown) * (5e-6 + log_p.error), axis=-1))
     return Number(value, np.where(np.abs(value) < 0.4, by_growth, error))
 
 
