@@ -18,7 +18,7 @@ import tempfile
 import time
 
 BACKENDS = ("tensorflow", "jax", "torch")
-PARTS = 3  # of the tests on PyTorch, so that the last of them is not alone for long
+PARTS = 6  # of the tests on PyTorch, so that the last of them is not alone for long
 # The processor's seconds of the quick tests, measured at once on two shared cores of a Xeon.
 SECONDS = {"tensorflow": 170, "jax": 330, "torch": 800}
 NO_TESTS = 5  # the exit code of pytest where no test is selected
