@@ -170,9 +170,15 @@ def check_classifier_free(model, guidance_scale, condition, can_forget=False):
         )
         came = f"guidance_scale={guidance_scale} with {missing}"
         raise mismatch("guidance_scale", expected, came)
-    if has_null and not any(keras.tree.flatten(model.condition_dropout)):
+    if has_null:
+        warn_if_unlearnt(model, "guidance_scale")
+    return found
+
+
+def warn_if_unlearnt(model, name):
+    """Warns if this argument guides a model away from a null condition without training."""
+    if not any(keras.tree.flatten(model.condition_dropout)):
         warn(
-            "The argument `guidance_scale` guides away from the null condition. With "
+            f"The argument `{name}` guides away from the null condition. With "
             "condition_dropout=0, the model has not learnt it, unless the training data contain it."
         )
-    return found

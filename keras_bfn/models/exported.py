@@ -10,7 +10,7 @@ from keras_bfn._parts import check_has_event_shape, map_parts
 from keras_bfn._random import Noise
 from keras_bfn._validation import refusal, to_numpy
 from keras_bfn.inputs.conditions import condition_inputs
-from keras_bfn.models.classifier_free import ClassifierFreeGuidance
+from keras_bfn.models.classifier_free import ClassifierFreeGuidance, warn_if_unlearnt
 from keras_bfn.models.programs import SamplingProgram, find_times
 
 EXAMPLE_ROWS = 2  # rows of example inputs; PyTorch would export a batch size of 1 as a constant
@@ -34,6 +34,7 @@ def make_function(model, sampler, condition, guided):
             expected = "must be False without a sampler, and for a model without a null condition"
             expected = f"{expected}; otherwise also True, or a `ClassifierFreeGuidance`"
             raise refusal("guided", expected, guided)
+        warn_if_unlearnt(model, "guided")
         inputs["guidance_scale"] = ops.ones(EXAMPLE_ROWS, "float32")
     shapes = map_parts(lambda shape: (EXAMPLE_ROWS, *shape), model.event_shape)
     model.build_for(shapes, inputs.get("condition"))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Literal, Self
 
 from keras_bfn._typing import ArrayLike, DType, Parts, Path
-from keras_bfn._validation import check_bool, check_path
+from keras_bfn._validation import check_bool, check_path, refusal
 from keras_bfn.models import averaging
 from keras_bfn.models.classifier_free import ClassifierFreeGuidance
 from keras_bfn.models.trainer import Trainer, in_turn
@@ -41,9 +41,16 @@ class Files(Trainer):
         """Writes the model to a `.keras` file, as in Keras.
 
         The file appears under its name only when complete: a failed save keeps the previous file.
+
+        Raises:
+            ValueError: if `filepath` ends with `.h5` or `.hdf5`. Keras's old format does not hold
+                the arguments of `compile` that are new here.
         """
         from keras_bfn.saving import files
 
+        if str(filepath).endswith((".h5", ".hdf5")):
+            expected = "must end with .keras (`save_weights` writes .weights.h5 files)"
+            raise refusal("filepath", expected, str(filepath))
         is_whole = zipped is not False and files.is_one_file(filepath, ".keras", overwrite)
         with files.whole(filepath) if is_whole else contextlib.nullcontext(filepath) as path:
             super().save(path, overwrite, zipped, **kwargs)

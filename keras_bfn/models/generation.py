@@ -233,7 +233,8 @@ def draw(model, sampler, inputs, classifier_free, options):
         guidance = model.get_guidance(options.guidance)
         return guidance.draw(model, sampler, inputs, classifier_free, options)
     if options.num_particles is not None:
-        raise refusal("guidance", "must not be None: it weights the particles", None)
+        expected = "must be None without a `guidance`, which weights the particles"
+        raise refusal("num_particles", expected, options.num_particles)
     details, times = options.return_details, find_times(model, sampler, options.num_steps)
     program = model.programs(
         GenerationProgram, sampler, room_of(times, details), classifier_free, details

@@ -21,6 +21,9 @@ LARGEST_FILE = 2**30  # bytes of weights in one ONNX file, whose limit is 2 GB
 def check_target(filepath, format):
     """Returns the path of an export, or raises a `ValueError` if it cannot be written there."""
     filepath = check_path("filepath", filepath)
+    meant = [name for name, suffix in SUFFIXES.items() if suffix == filepath.suffix]
+    if meant and format == "tf_saved_model":
+        raise refusal("format", f"must be {meant[0]!r} for a {filepath.suffix} file", format)
     check_format(format)
     suffix = SUFFIXES.get(format, filepath.suffix)
     if filepath.suffix != suffix:

@@ -1,6 +1,7 @@
 """Atomic writes: a file or folder is complete or absent."""
 
 import contextlib
+import errno
 import io
 import os
 import pathlib
@@ -22,12 +23,17 @@ def whole(path):
     Yields:
         A temporary path beside it, with the same suffix, to write to. If several processes train
         one model, each has its own.
+
+    Raises:
+        FileNotFoundError: if the folder that is to hold it does not exist.
     """
     path = pathlib.Path(path).absolute()
     process, _ = process_of()
     start = f"partial.{process}" if process else "partial"
     partial = path.with_name(f"{start}.{path.name}")
     old = path.with_name(f"{start}.old.{path.name}")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "There is no such folder", str(path.parent))
     _remove(partial)  # it may be a link to another place
     try:
         yield partial

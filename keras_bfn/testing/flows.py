@@ -54,10 +54,10 @@ def check_flow(
     - for up to 512 values, with the exact posterior as the network, the n-step or continuous-time
       loss and the reconstruction loss sum to the entropy of the data.
 
-    A flow with a prior is checked without it, and for classes, the input distribution alone must
-    yield a cost of -log of their prior probability. A flow whose variables each have a `center` and
-    a `scale` is checked with those of the first, and each variable must be treated as by a flow of
-    its own.
+    A flow with a `prior` must define `input_mean`, and its class must accept `prior=None`, with
+    which the other checks are made. For classes, the input distribution alone must yield a cost of
+    -log of their prior probability. A flow whose variables each have a `center` and a `scale` is
+    checked with those of the first, and each variable must be treated as by a flow of its own.
 
     Args:
         flow: a `keras_bfn.flows.Flow`.
@@ -79,6 +79,8 @@ def check_flow(
     rng = np.random.default_rng(check_seed(seed))
     event_shape = check_shape("event_shape", event_shape)
     if getattr(flow, "prior", None) is not None:
+        own = type(flow).input_mean is not Flow.input_mean
+        require(own, f"{type(flow).__name__} has a prior, and must define `input_mean`")
         check_prior(flow, event_shape, rng)
         flow = type(flow).from_config({**flow.get_config(), "prior": None})
     if any(map(np.ndim, flow.data_range)):

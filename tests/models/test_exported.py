@@ -83,6 +83,15 @@ def test_conditions_are_inputs_and_a_scale_if_they_guide():
         assert ("guidance_scale" in inputs) is guided
 
 
+def test_guidance_away_from_a_null_condition_that_was_not_learnt_warns():
+    flow = FLOWS["discrete"]()
+    network = keras_bfn.networks.MLP(flow, (4, 4, 1), 8, 1, conditions=3)
+    model = keras_bfn.BayesianFlowNetwork(flow, network)
+    make_function(model, AncestralSampler(), None, guided=False)
+    with pytest.warns(UserWarning, match="`guided` guides away .* has not learnt it"):
+        make_function(model, AncestralSampler(), None, guided=True)
+
+
 def test_a_step_follows_the_rule_that_guides_it():
     class Difference(keras_bfn.guidance.ClassifierFreeGuidance):
         def combine(self, params, without, scale):

@@ -168,3 +168,9 @@ def test_what_is_written_where_no_file_can_be_says_so(tmp_path):
         with pytest.raises(OSError, match="file"):
             write(model, tmp_path / "file")
     assert contents(tmp_path) == {"file": b"no folder"}
+
+
+@pytest.mark.parametrize("write", [save, save_weights])
+def test_a_folder_that_does_not_exist_is_named(write, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"There is no such folder: '.*absent'"):
+        write(make_model(FLOW), tmp_path / "absent")

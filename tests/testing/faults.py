@@ -13,6 +13,17 @@ class WrongGain(flows.DiscretizedFlow):
     gain = 2.0  # though theta is s / (1 + beta)
 
 
+class PriorWithoutInputMean(flows.ContinuousFlow):
+    input_mean = flows.Flow.input_mean
+
+    def __init__(self, prior=0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.prior = prior
+
+    def get_config(self):
+        return {**super().get_config(), "prior": self.prior}
+
+
 class WrongGainInMessages(flows.DiscreteFlow):
     def receive(self, embedding, alpha, noise):
         return super().receive(embedding, 2.0 * alpha, noise)

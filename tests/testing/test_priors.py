@@ -7,7 +7,10 @@ from tests.testing import faults
 
 pytestmark = pytest.mark.once  # what is without fault is checked on each backend
 
-FLOWS = {faults.WrongGain: ((8, 0.05), "input_mean must tend to the data as evidence grows")}
+FLOWS = {
+    faults.WrongGain: ((8, 0.05), "input_mean must tend to the data as evidence grows"),
+    faults.PriorWithoutInputMean: ((0.0,), "has a prior, and must define `input_mean`"),
+}
 
 
 @pytest.mark.parametrize("fault", FLOWS, ids=lambda fault: fault.__name__)

@@ -1,5 +1,7 @@
 """Wrong calls of the model's methods."""
 
+import pathlib
+
 import keras
 import numpy as np
 from keras import ops
@@ -237,6 +239,10 @@ CALLS = {
     "filepath": {
         "must be a path": [lambda t: t.model.export(3)],
         "Invalid filepath extension for saving. Please": [lambda t: t.model.save(3)],
+        "must end with .keras (`save_weights`": [
+            (lambda t: t.model.save("a.h5"), "'a.h5'"),
+            (lambda t: t.model.save(pathlib.Path("a.hdf5")), "'a.hdf5'"),
+        ],
         "The filename must end in `.weights.h5`": [
             lambda t: t.model.save_weights("a.txt"),
             lambda t: t.model.save_weights(None),
@@ -265,7 +271,10 @@ CALLS = {
             )
         ],
     },
-    "format": {"one of ['tf_saved_model', 'onnx',": [lambda t: t.model.export("a", 3)]},
+    "format": {
+        "one of ['tf_saved_model', 'onnx',": [lambda t: t.model.export("a", 3)],
+        "must be 'onnx' for a .onnx file": [(lambda t: t.model.export("a.onnx"), "tf_saved_model")],
+    },
     "given": {
         "must not be a dict, because the flow is": [
             (
@@ -287,9 +296,6 @@ CALLS = {
         "function that returns one log": [
             (lambda t: t.model.generate(1, guidance=len), "a int"),
             (lambda t: t.model.generate(1, 2, guidance=lambda p: p), "shape (4, 4, 4, 1, 2)"),
-        ],
-        "must not be None: it weights the particles": [
-            lambda t: t.model.generate(1, num_particles=2)
         ],
         "`a` for each of 1 samples": [
             (
@@ -542,6 +548,9 @@ CALLS = {
     },
     "num_intervals": {"integer of at least 1": [lambda t: t.model.loss_by_time(X, 0)]},
     "num_particles": {
+        "must be None without a `guidance`": [
+            (lambda t: t.model.generate(1, num_particles=2), "num_particles=2")
+        ],
         "integer of at least 1": [
             lambda t: t.model.inpaint(X, True, num_particles=0),
             lambda t: t.model.generate(1, guidance=total, num_particles=0),

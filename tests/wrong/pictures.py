@@ -53,7 +53,7 @@ CALLS = {
         ]
     },
     "nowhere": {
-        "[Errno 2] No such file or directory:": [
+        "[Errno 2] There is no such folder:": [
             (lambda t: visualization.plot_samples(IMAGES, "nowhere/a.png"), "", FileNotFoundError)
         ]
     },
