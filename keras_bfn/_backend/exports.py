@@ -11,9 +11,9 @@ import keras
 
 from keras_bfn._validation import check_choice, refusal
 
-# The converter of TensorFlow graphs to ONNX lacks `log1p`; that of PyTorch programs to a
-# SavedModel needs XLA. OpenVINO 2026 cannot read the SavedModels that JAX writes, and LiteRT takes
-# programs of PyTorch for one batch size alone.
+# The converter of TensorFlow graphs to ONNX lacks `log1p`, and that of JAX scans in reverse. That
+# of PyTorch programs to a SavedModel needs XLA. OpenVINO 2026 cannot read the SavedModels that JAX
+# writes, and LiteRT takes programs of PyTorch for one batch size alone.
 FORMATS = {
     "tf_saved_model": ("tensorflow", "jax"),
     "onnx": ("torch",),
