@@ -60,7 +60,9 @@ class Trainer(KeepsWeights, keras.Model):
         config = super().get_compile_config()
         if config:  # compiled
             config["jit_compile"] = self._asked_jit_compile  # Keras 3.15 keeps what "auto" became
-            config["optimizer"] = _keras.of_no_backend(config["optimizer"])
+            # Keras 3.15 takes the optimizer out of its own record when it writes an .h5 file.
+            made = config.get("optimizer") or keras.saving.serialize_keras_object(self.optimizer)
+            config["optimizer"] = _keras.of_no_backend(made)
         return config
 
     def compile_from_config(self, config: dict[str, Any]) -> None:

@@ -78,24 +78,25 @@ def check_flow(
     check_schedule(flow.schedule)
     rng = np.random.default_rng(check_seed(seed))
     event_shape = check_shape("event_shape", event_shape)
+    name, has_input_mean = type(flow).__name__, type(flow).input_mean is not Flow.input_mean
     if getattr(flow, "prior", None) is not None:
-        own = type(flow).input_mean is not Flow.input_mean
-        require(own, f"{type(flow).__name__} has a prior, and must define `input_mean`")
+        require(has_input_mean, f"{name} has a prior, and must define `input_mean`")
         check_prior(flow, event_shape, rng)
-        flow = type(flow).from_config({**flow.get_config(), "prior": None})
+        with requiring(f"{name} has a prior, and must accept None for it", TypeError, ValueError):
+            flow = type(flow).from_config({**flow.get_config(), "prior": None})
     if any(map(np.ndim, flow.data_range)):
         flow = _check_each_variable(flow, event_shape, rng)
     x = _draw_data(flow, rng) if x is None else np.ravel(x)
     _check_data_checks(flow, x)
     shape = (*x.shape, flow.embedding_size)
-    require_shape(flow.embed(x), shape, f"{type(flow).__name__}.embed(x)")
+    require_shape(flow.embed(x), shape, f"{name}.embed(x)")
     check_output_distribution(flow)
     _check_shapes(flow, x)
     _check_draws(flow, x, rng)
     if flow.num_values is not None and flow.num_values <= MOST_VALUES:
         check_values(flow, x[:NUM_VARIABLES], rng)
-    if type(flow).input_mean is not Flow.input_mean:
-        check_input_distribution(flow, x[:NUM_VARIABLES], type(flow).__name__)
+    if has_input_mean:
+        check_input_distribution(flow, x[:NUM_VARIABLES], name)
     check_edges(flow, x)
     if flow.num_values is not None and flow.num_values <= 512:
         check_entropy(flow, rng)

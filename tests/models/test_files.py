@@ -52,6 +52,16 @@ def test_a_loaded_model_is_the_saved_one(name, tmp_path):
     loaded.fit(x, epochs=1, verbose=0)
 
 
+def test_a_model_that_keras_wrote_to_an_h5_file_is_saved_with_its_optimizer(tmp_path):
+    model = make_model(FLOWS["binary"]())
+    model.compile(keras.optimizers.SGD(0.25))
+    keras.saving.save_model(model, tmp_path / "model.h5")  # not by the model's own `save`
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert isinstance(loaded.optimizer, keras.optimizers.SGD)
+    assert float(loaded.optimizer.learning_rate) == 0.25
+
+
 def test_weights_bring_the_optimizer_s_state_if_its_variables_are_there(tmp_path):
     model, other = (make_model(FLOWS["binary"]()) for _ in range(2))
     model.fit(make_data(model.flow), verbose=0)

@@ -24,6 +24,13 @@ class PriorWithoutInputMean(flows.ContinuousFlow):
         return {**super().get_config(), "prior": self.prior}
 
 
+class PriorThatMustBeGiven(flows.ContinuousFlow):
+    def __init__(self, prior=(0.0, 1.0), **kwargs):
+        if prior is None:
+            raise TypeError("prior is None")
+        super().__init__(prior=prior, **kwargs)
+
+
 class WrongGainInMessages(flows.DiscreteFlow):
     def receive(self, embedding, alpha, noise):
         return super().receive(embedding, 2.0 * alpha, noise)

@@ -10,6 +10,7 @@ pytestmark = pytest.mark.once  # what is without fault is checked on each backen
 FLOWS = {
     faults.WrongGain: ((8, 0.05), "input_mean must tend to the data as evidence grows"),
     faults.PriorWithoutInputMean: ((0.0,), "has a prior, and must define `input_mean`"),
+    faults.PriorThatMustBeGiven: ((), "must accept None for it: prior is None"),
 }
 
 
