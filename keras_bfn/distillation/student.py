@@ -201,7 +201,7 @@ def make_student(
     is_any_order = isinstance(model, AnyOrderNetwork)
     base: Any = AnyOrderNetwork if is_any_order else BayesianFlowNetwork
     arguments = {name: getattr(model, name) for name in argument_names(base)}
-    arguments |= {"network": network, "null_condition": null, "condition_dropout": 0.0}
+    arguments |= {"network": network, "null_condition": null}
     return (AnyOrderStudent if is_any_order else Student)(**arguments)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn._config import Immutable
+from keras_bfn._parts import names_of
 from keras_bfn._typing import Array, Nest, Parts, Scale, Tensor
 from keras_bfn._validation import (
     check_interval,
@@ -182,3 +183,23 @@ def warn_if_unlearnt(model, name):
             f"The argument `{name}` guides away from the null condition. With "
             "condition_dropout=0, the model has not learnt it, unless the training data contain it."
         )
+
+
+def warn_if_null(model, condition):
+    """Warns if a condition is left out, and training has not learnt its null condition."""
+    null, rates = model.null_condition, model.condition_dropout
+    if isinstance(null, dict):
+        left_out = sorted(set(null) - (names_of(condition) or set()))
+    else:
+        left_out = ["condition"] if condition is None and null is not None else []
+    unlearnt = [name for name in left_out if not _rate_of(name, rates)]
+    if unlearnt:
+        warn(
+            f"The argument `condition` leaves out {unlearnt}, and the null condition replaces it. "
+            "With condition_dropout=0, the model has not learnt it, unless the training data "
+            "contain it. Give the condition, or train with `condition_dropout`."
+        )
+
+
+def _rate_of(name, rates):
+    return rates.get(name, 0.0) if isinstance(rates, dict) else rates

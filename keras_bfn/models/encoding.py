@@ -8,6 +8,7 @@ from keras_bfn._validation import check_steps, check_verbose, refusal
 from keras_bfn.inputs.arrays import check_data
 from keras_bfn.inputs.conditions import condition_inputs
 from keras_bfn.inputs.missing import fill_missing_variables
+from keras_bfn.models.classifier_free import warn_if_null
 from keras_bfn.models.generation import room_of
 from keras_bfn.models.programs import LoopProgram, find_times
 from keras_bfn.samplers.samplers import check_deterministic
@@ -59,6 +60,7 @@ def encode(model, x, num_steps, sampler, condition, seed, batch_size, verbose):
     x = check_data(model.flow, model.event_shape, x, allow_missing=model.allow_missing)
     num = count_examples(x)
     conditions = condition_inputs(model, condition, num)
+    warn_if_null(model, condition)
     model.build_for(map_parts(np.shape, x), conditions.get("condition"))
 
     inputs = {"x": x, "ones": np.ones(num, "float32"), **conditions}

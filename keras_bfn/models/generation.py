@@ -22,7 +22,7 @@ from keras_bfn._validation import (
 )
 from keras_bfn.inputs.conditions import condition_inputs
 from keras_bfn.inputs.missing import within_lengths
-from keras_bfn.models.classifier_free import check_classifier_free
+from keras_bfn.models.classifier_free import check_classifier_free, warn_if_null
 from keras_bfn.models.programs import STEPS, LoopProgram, find_times, finish_samples
 from keras_bfn.predictions import Prediction, count_unknown
 from keras_bfn.samplers.samplers import check_deterministic
@@ -182,6 +182,7 @@ def add_condition(model, event_shape, inputs, options, can_forget=False):
     num_samples, condition = len(inputs["ones"]), options.condition
     found = check_classifier_free(model, options.guidance_scale, condition, can_forget)
     inputs = inputs | condition_inputs(model, condition, num_samples)
+    warn_if_null(model, condition)
     if not model.built:
         shapes = map_parts(lambda shape: (num_samples, *shape), event_shape)
         model.build_for(shapes, inputs.get("condition"))

@@ -45,9 +45,9 @@ def randomise(network):
             weight.assign(0.3 * rng.standard_normal(weight.shape))
 
 
-def make_teacher(network):
+def make_teacher(network, **kwargs):
     randomise(network)
-    return CLASSES[network.times](network.flow, network, seed=0)
+    return CLASSES[network.times](network.flow, network, seed=0, **kwargs)
 
 
 def predict(model, condition, t_next=0.95):
@@ -139,7 +139,8 @@ def test_a_guided_student_is_asked_as_its_teacher(name):
 
 @pytest.mark.slow_to_compile
 def test_without_a_condition_a_guided_student_takes_the_null_condition():
-    student = make_student(make_teacher(TEACHERS["MLP"]()), guided=True)
+    teacher = make_teacher(TEACHERS["MLP"](), condition_dropout=0.1)
+    student = make_student(teacher, guided=True)
     randomise(student.network)
     options = {"guidance_scale": 2.0, "seed": 0, "verbose": 0}
     of_null = student.generate(5, 1, condition=[3] * 5, **options)
@@ -258,7 +259,8 @@ def test_training_resumes_where_it_was_killed(tmp_path):
 
 @pytest.mark.once
 def test_callbacks_draw_samples_of_the_student(tmp_path):
-    teacher = make_teacher(networks.MLP(BINARY, (4, 4, 1), num_blocks=1, conditions=3, **SMALL))
+    network = networks.MLP(BINARY, (4, 4, 1), num_blocks=1, conditions=3, **SMALL)
+    teacher = make_teacher(network, condition_dropout=0.1)
     student = make_student(teacher)
     jumps = Trajectories(teacher, 16, 2, 2, condition=np.zeros(1, "int32"), batch_size=16)
     distiller = Distiller(student)

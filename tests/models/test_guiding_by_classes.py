@@ -209,3 +209,37 @@ def test_a_null_condition_that_was_never_learnt_is_warned_of(dropout, given):
         make_sum_model(dropout).generate(
             1, 1, condition=told, guidance_scale=2.0, given=given, verbose=0
         )
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("verb", ["generate", "encode"])
+@pytest.mark.parametrize(
+    ("dropout", "told", "missing"),
+    [
+        (0.0, {"label": [1]}, ["style"]),
+        (0.0, None, ["label", "style"]),
+        ({"label": 0.5}, None, ["style"]),
+        ({"style": 0.5}, {"label": [1]}, None),
+        (0.0, {"label": [1], "style": [2]}, None),
+    ],
+)
+def test_a_condition_left_out_is_warned_of_if_its_null_was_never_learnt(
+    dropout, told, missing, verb, recwarn
+):
+    model = make_sum_model(dropout)
+    if verb == "generate":
+        model.generate(1, 1, condition=told, verbose=0)
+    else:
+        x = np.zeros((1, *model.event_shape), "int32")
+        model.encode(x, 1, condition=told, verbose=0)
+    found = [str(each.message) for each in recwarn if "leaves out" in str(each.message)]
+    assert len(found) == (missing is not None)
+    assert missing is None or str(missing) in found[0]
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("dropout", [0.0, 0.1])
+def test_a_student_learnt_the_null_condition_if_its_teacher_did(dropout, recwarn):
+    student = keras_bfn.distillation.make_student(make_class_model(condition_dropout=dropout))
+    student.generate(1, 1, verbose=0)
+    assert any("leaves out" in str(each.message) for each in recwarn) == (dropout == 0.0)
