@@ -97,7 +97,7 @@ class BayesianFlowNetwork(Built):
         condition_dropout: float in [0, 1). The probability that training replaces a condition by
             its `null_condition`, so that `generate` can use classifier-free guidance. For a dict of
             conditions, one float drops all of them together; a dict of floats drops each
-            independently.
+            independently. Verbs warn if a condition is left out whose null was never learnt.
         null_condition: number, or an array of the shape of one condition, or a dict of these: the
             condition that means "none", which `generate` uses by default. By default the network's
             attribute of that name; the networks of this package have it for classes. Conditions are

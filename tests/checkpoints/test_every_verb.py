@@ -82,16 +82,25 @@ def test_inpaint_with_particles(name):
 
 @pytest.mark.slow_to_compile
 @each_model_somewhere
-def test_guidance(name):
-    model, x = make(name)
-    plain = model.generate(8, num_steps=4, seed=0, verbose=0)
-    # Of which a network with random weights predicts at least some.
+def test_guidance(name, tmp_path):
+    made, x = make(name)
+    model = copy_of(made, tmp_path)
+    if name == "proteins":
+        # With random weights, the fastest features leave no way to follow a gradient.
+        kernel = model.network.get_layer("linear").kernel
+        kernel.assign(ops.concatenate([kernel[:32], ops.zeros_like(kernel[32:])], axis=0))
+    plain = model.generate(64, num_steps=10, seed=0, verbose=0)
     frequent = int(np.bincount(plain.ravel()).argmax())
-    more = guidance.Constraint(
-        lambda probs: ops.sum(probs[:, :, frequent], axis=1), 0.8 * x.shape[1], std=0.2
-    )
-    guided = model.generate(8, num_steps=4, guidance=more, seed=0, verbose=0)
-    assert (guided == frequent).sum() > (plain == frequent).sum() + 4
+
+    def count(target):
+        """How often this symbol is drawn, if it is to be drawn `target` times in each."""
+        towards = guidance.Constraint(
+            lambda probs: ops.sum(probs[:, :, frequent], axis=1), target, std=0.5
+        )
+        guided = model.generate(64, num_steps=10, guidance=towards, seed=0, verbose=0)
+        return (guided == frequent).sum()
+
+    assert count(x.shape[1]) > 1.25 * count(0)
 
 
 @each_model_somewhere

@@ -342,7 +342,7 @@ def test_a_function_without_a_gradient_is_refused(model, fn):
 
 @pytest.mark.once
 def test_and_so_it_is_of_two_classes():
-    model = make_class_model("binary")
+    model = make_class_model("binary", condition_dropout=0.1)
 
     def of_likeliest(probs):
         return ops.cast(ops.sum(ops.argmax(probs, axis=-1), axis=(1, 2, 3)), "float32")
