@@ -284,7 +284,7 @@ def build_optimizer(model):
     if known != trained if is_exact else not set(known) >= set(trained):
         raise ValueError(
             "The optimizer was built for other weights than those that train now. Call `compile` "
-            "after you freeze, unfreeze or add layers. "
+            "after you freeze, unfreeze or add layers, and give each model its own optimizer. "
             f"Received: an optimizer of {len(known)} weights, {len(trained)} trainable weights"
         )
 

@@ -152,7 +152,9 @@ class Signature:
         if self.conditional in (None, conditional):
             return
         if conditional:
-            raise ValueError(f"The network takes no condition. Received: a condition in `{name}`")
+            advice = "Build it with `conditions=...`, or your own with an input 'condition'"
+            came = f"Received: a condition in `{name}`. {advice}"
+            raise ValueError(f"The network takes no condition. {came}")
         how = "condition=..." if name == "condition" else f"{name}=(data, condition)"
         raise ValueError(
             f"The network takes a condition: {map_parts(describe_condition, self.conditions)}, for "
@@ -205,8 +207,8 @@ def _check_shapes(verb, flow, event_shape, size, tensors):
         shape, expected = getattr(tensor, "shape", None), (*event_shape, getattr(flow, size))
         if shape is None or tuple(shape)[1:] != expected:
             came = describe(tensor) if shape is None else f"shape {tuple(shape)}"
-            expected = f"must {verb} a tensor of shape {(None, *expected)}, for {flow!r} with"
-            expected = f"{expected} event_shape={event_shape}"
+            expected = f"must {verb} a tensor of shape {(None, *expected)}, `flow.{size}` last, for"
+            expected = f"{expected} {flow!r} with event_shape={event_shape}"
             raise mismatch("network", expected, f"a network with {came}")
 
     map_parts(check, flow, event_shape, tensors)

@@ -52,6 +52,7 @@ class DiscreteFlow(Flow):
 
     shorthands = (("beta_1", "schedule"),)
     discrete = True
+    range_advice = ". Classes 0..K-1 need `num_classes=K`"
     theta_tells_all = True
     theta_range = (0, 1)
     theta_is_probs = True

@@ -62,6 +62,7 @@ class DiscretizedFlow(NumberFlow):
     shorthands = (("sigma_1", "schedule"),)
     output_size = 2
     discrete = True
+    range_advice = ". Levels 0..K-1 need `num_bins=K`, such as 256 for 8-bit pixels"
 
     def __init__(
         self,

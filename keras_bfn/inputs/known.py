@@ -56,7 +56,8 @@ def check_mask(name, mask, shape):
     known = _spread(mask, shape)
     if known is None:
         expected = f"must be a boolean array, true for known variables, that broadcasts to {shape}"
-        raise mismatch(name, expected, f"shape {mask.shape}, dtype {mask.dtype}")
+        advice = f". Write `{name}.astype(bool)`" if mask.dtype.kind in "iuf" else ""
+        raise mismatch(name, expected, f"shape {mask.shape}, dtype {mask.dtype}{advice}")
     return known
 
 

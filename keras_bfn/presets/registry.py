@@ -1,6 +1,7 @@
 """Presets by name: the paper's six, and small models whose weights are in this package."""
 
 import dataclasses
+import difflib
 import functools
 import math
 import os
@@ -222,5 +223,7 @@ def load_preset(cls, preset, load_weights=True, dtype=None):
     elif not isinstance(folder, (str, os.PathLike)) or not os.path.isdir(folder):
         handles = "hf://user/repo, kaggle://user/model/framework/variation"
         others = f"{handles}, or a folder written by `save_to_preset`"
+        near = difflib.get_close_matches(str(preset), PRESETS, 1)
+        others += f". Did you mean {near[0]!r}?" if near else ""
         raise refusal("preset", f"must be one of {list(PRESETS)}, {others}", preset)
     return load_folder(cls, folder, preset, load_weights, dtype)

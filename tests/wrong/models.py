@@ -493,7 +493,7 @@ CALLS = {
             (lambda t: AnyOrderNetwork(FLOW, t.model.network), "a network that takes ()")
         ],
         "Keras model or layer": [lambda t: BayesianFlowNetwork(FLOW, keep)],
-        "must return a tensor of shape (None, 4, 4, 1, 2)": [
+        "must return a tensor of shape (None, 4, 4, 1, 2), `flow.output_size` last": [
             (
                 lambda t: BayesianFlowNetwork(
                     flows.DiscretizedFlow(17, 0.1), ConditionNetwork(1), SHAPE
@@ -615,6 +615,9 @@ CALLS = {
         "one of ['bfn_digits',": [
             lambda t: BayesianFlowNetwork.from_preset("nowhere"),
             lambda t: BayesianFlowNetwork.from_preset(3),
+        ],
+        "Did you mean 'bfn_digits'?": [
+            (lambda t: BayesianFlowNetwork.from_preset("bfn_digts"), "preset='bfn_digts'")
         ],
         "folder written by `save_to_preset`": [lambda t: BayesianFlowNetwork.from_preset(".")],
         "the form hf://user/repo, optionally with": [
@@ -788,7 +791,7 @@ CALLS = {
     "validation_data": {
         "array of examples": [lambda t: t.model.fit(X, validation_data=3)],
         "must lie in [0, 1] for": [
-            (lambda t: t.model.fit(X, validation_data=X + 7), "values from 7 to 8")
+            (lambda t: t.model.fit(X, validation_data=X + 7), "values from 7 to 8. Classes 0..K-1")
         ],
         "data, (data, condition), (data,) or": [
             lambda t: t.model.fit(X, validation_data=(X, X, X, X))
@@ -882,7 +885,13 @@ CALLS = {
                 ),
             ]
         ),
-        "array, with rows of equal length": [lambda t: t.model.fit([[0, 1], [1]])],
+        "array, with rows of equal length": [
+            lambda t: t.model.fit([[0, 1], [1]]),
+            (
+                lambda t: t.conditional.encode((X_MANY, np.arange(4))),
+                "x='tuple'. Write (x, y) as `x, condition=y`",
+            ),
+        ],
         "data, or a pipeline that yields them in batches": [lambda t: t.model.fit(object())],
         "finite": [
             (

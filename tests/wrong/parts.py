@@ -78,7 +78,11 @@ CALLS = {
                         (3, KNOWN, "known=3"),
                         (LABELS, KNOWN, "known=array("),
                         (LABELS > 0, KNOWN, "known=array("),
-                        ({"label": LABELS}, f"`known['label']` {MASKS}(12,)", "dtype int32"),
+                        (
+                            {"label": LABELS},
+                            f"`known['label']` {MASKS}(12,)",
+                            "int32. Write `known['label'].astype",
+                        ),
                         (
                             {"image": np.ones((3, 2), bool)},
                             f"`known['image']` {MASKS}",

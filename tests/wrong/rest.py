@@ -521,7 +521,7 @@ CALLS = {
         "must lie in [0, 1] for DiscreteFlow(num_classes=2,": [
             (
                 lambda t: t.codec.compress(np.full((2, 4, 4, 1), -1)),
-                "values from -1 to -1. If -1 or NaN mark missing values, crea",
+                "Classes 0..K-1 need `num_classes=K`. If -1 or NaN mark missing values, crea",
             )
         ],
     },
