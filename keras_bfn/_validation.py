@@ -220,7 +220,8 @@ def to_numpy(x: Any, name: str = "x") -> np.ndarray:
             x = found if found.dtype.kind in "biuf" else x
     except (TypeError, ValueError) as error:
         expected = "must be an array, with rows of equal length"
-        advice = ". Write (x, y) as `x, condition=y`" if isinstance(x, tuple) else ""
+        is_pair = name == "x" and isinstance(x, tuple)
+        advice = ". Write (x, y) as `x, condition=y`" if is_pair else ""
         raise mismatch(name, expected, f"{name}={type(x).__name__!r}{advice}") from error
     if x.dtype.name == "bfloat16":  # not a float dtype to numpy
         return x.astype("float32")

@@ -43,12 +43,22 @@ def check_prior(flow, event_shape, rng):
         flow.check_event_shape(event_shape)
     shape = (4, *event_shape)
     x = draw_data(flow, shape, rng)
+    params = ops.convert_to_tensor(rng.standard_normal((*shape, flow.output_size)), "float32")
     for t in (0.0, 1e-7, 0.5, 1.0):
         times = np.full(4, t, "float32")
-        theta = flow.input_params(flow.sample_evidence(x, times, 0), flow.schedule.beta(times))
+        s = flow.sample_evidence(x, times, 0)
+        theta = flow.input_params(s, flow.schedule.beta(times))
         require_float32(theta, (*shape, flow.theta_size), f"{name}.input_params(s, beta)")
         finite = np.isfinite(ops.convert_to_numpy(theta)).all()
         require(finite, f"{name}.input_params(s, beta) must be finite. It is not at t = {t:g}")
+        means = [
+            ops.convert_to_numpy(flow.output_distribution(sign * params, s, times).mean())
+            for sign in (1.0, -1.0)
+        ]
+        claim = f"{name}.output_distribution(params, s, t).mean() must be finite"
+        require(np.isfinite(means).all(), f"{claim}. It is not at t = {t:g}")
+        claim = f"{name}.output_distribution(params, s, t).mean() must depend on params"
+        require(t != 0.5 or (means[0] != means[1]).any(), f"{claim}. It does not at t = {t:g}")
     check_input_distribution(flow, x, name)
     if flow.theta_is_probs:
         _check_costs(flow, x[0], name, int(rng.integers(2**31)))

@@ -31,6 +31,18 @@ class PriorThatMustBeGiven(flows.ContinuousFlow):
         super().__init__(prior=prior, **kwargs)
 
 
+class NotANumberWithAPrior(flows.ContinuousFlow):
+    def output_distribution(self, params, s, t):
+        wrong = 1.0 if self.prior is None else math.nan
+        return super().output_distribution(wrong * params, s, t)
+
+
+class BlindWithAPrior(flows.ContinuousFlow):
+    def output_distribution(self, params, s, t):
+        wrong = 1.0 if self.prior is None else 0.0
+        return super().output_distribution(wrong * params, s, t)
+
+
 class WrongGainInMessages(flows.DiscreteFlow):
     def receive(self, embedding, alpha, noise):
         return super().receive(embedding, 2.0 * alpha, noise)
