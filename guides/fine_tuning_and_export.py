@@ -332,7 +332,9 @@ variables. Without a `sampler`, `export` writes the network alone. These are the
   that writes it: `save` the model, then load and export it there.
 - LiteRT and OpenVINO lack some operations. The error names them: on TensorFlow,
   `export("step.tflite", "litert", sampler="sde2")` writes `bfn_mnist`, and refuses
-  `bfn_digits` and `bfn_text` ([what was tried](../benchmarks/results/exports.md)).
+  `bfn_digits` and `bfn_text`. The networks alone of all three can be exported, with
+  `export("network.tflite", "litert")` ([what was
+  tried](../benchmarks/results/exports.md)).
 - The loops around a step cannot be exported, and so neither can `inpaint`, particles,
   guidance by functions, and the codec.
 - A custom sampler can be exported only if it draws all noise by `flow.observe` and

@@ -497,6 +497,12 @@ def test_what_a_step_returns_in_several_processes_is_averaged_along_an_axis(monk
         trainer.reduce_per_replica(logs, strategy, "mean")
 
 
+@only("torch")
+def test_keras_does_not_distribute_on_pytorch():
+    with failing("has no attribute 'list_devices'", "devices.share_gradients"):
+        keras.distribution.DataParallel()
+
+
 PREDICT = """
 import sys
 
