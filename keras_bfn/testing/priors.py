@@ -61,21 +61,22 @@ def check_prior(flow, event_shape, rng):
         require(t != 0.5 or (means[0] != means[1]).any(), f"{claim}. It does not at t = {t:g}")
     check_input_distribution(flow, x, name)
     if flow.theta_is_probs:
-        _check_costs(flow, x[0], name, int(rng.integers(2**31)))
+        _check_costs(flow, x, name, int(rng.integers(2**31)))
 
 
 def _check_costs(flow, x, name, seed):
-    rows = np.broadcast_to(x, (NUM_DRAWS, *x.shape))
+    rows = np.tile(x, (NUM_DRAWS, *np.ones(x.ndim - 1, int)))
     losses = {name: LOSSES[name] for name in ("continuous-time loss", "reconstruction loss")}
     nats = sum(measure_costs(flow, rows, losses, seed).values()).astype("float64")
     if flow.scans:
-        log_prob = flow.prior.log_prob(x[None])[0]
+        log_probs = flow.prior.log_prob(x)
     else:
         prior = np.broadcast_to(flow.prior, (*x.shape, flow.num_classes))
-        log_prob = np.log(np.take_along_axis(prior, x[..., None], axis=-1)).sum()
+        log_probs = np.log(np.take_along_axis(prior, x[..., None], axis=-1))
+        log_probs = log_probs.reshape(len(x), -1).sum(axis=1)
     claim = "the continuous-time and reconstruction losses must add up to -log of the prior"
     claim = (
         f"with the input distribution as the output distribution, {claim} probability of the data"
     )
-    nats = nats.reshape(NUM_DRAWS, -1).sum(axis=1)
-    require_mean(nats, -log_prob, f"{name}: {claim}", 0.002 * math.prod(x.shape))
+    nats = nats.reshape(NUM_DRAWS, len(x), -1).sum(axis=2)
+    require_mean(nats, -log_probs, f"{name}: {claim}", 0.002 * math.prod(x.shape[1:]))
