@@ -25,6 +25,7 @@ TEXTS = {
     "tasks.md": "docs/tasks.md",
     "comparison.md": "docs/comparison.md",
     "results.md": "docs/results.md",
+    "papers.md": "docs/papers.md",
     "contributing.md": "CONTRIBUTING.md",
     "changelog.md": "CHANGELOG.md",
 }
