@@ -21,6 +21,8 @@ LARGEST = 1e30  # of numbers in computations: float32 reaches 3e38
 def refusal(name: str, expected: str, value: Any) -> ValueError:
     """Returns a `ValueError` with what the argument `name` must be, and its value."""
     came = repr(value)
+    if isinstance(value, np.ndarray) and value.size > 20:
+        came = f"an array of shape {value.shape}, dtype {value.dtype}"
     return mismatch(name, expected, f"{name}={came[:500]}{'...' if len(came) > 500 else ''}")
 
 

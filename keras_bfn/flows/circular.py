@@ -68,6 +68,7 @@ class CircularFlow(Flow):
     embedding_size = theta_size = output_size = 2
     theta_tells_all = True
     data_range = (-math.pi, math.pi)
+    range_advice = ". Write `np.deg2rad(x)` for degrees, then `(x + np.pi) % (2 * np.pi) - np.pi`"
 
     def __init__(self, sigma_1: float | None = None, schedule: Schedule | None = None) -> None:
         super().__init__(exponential_schedule(sigma_1, schedule, default=0.01))

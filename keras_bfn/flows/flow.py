@@ -208,6 +208,8 @@ class Flow(Immutable):
                 came += f". Write `{name}.astype('float32')`"
             elif "str" in dtype:
                 came += ". A tokenizer's `encode_batch` makes integers of texts"
+            elif dtype == "object":
+                came += ". `keras_bfn.tables.Table` encodes frames of numbers and strings"
             raise mismatch(name, expected, came)
 
     def hear(self, s: Tensor, beta: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,6 +1,7 @@
 """Validation of data before any work starts."""
 
 import itertools
+import math
 from collections.abc import Iterator
 
 import keras
@@ -204,6 +205,10 @@ def _other_shape(event_shape, x, name):
         shape: f". Write `{name}[None]`, for one example",
         shape[2:] + shape[1:2]: f". Write `np.moveaxis({name}, 1, -1)`, with channels last",
     }
+    if shape[1:] == (math.prod(event_shape),):
+        advice.setdefault(event_shape, f". Write `np.reshape({name}, {(-1, *event_shape)})`")
+    elif "int" in str(x.dtype):
+        advice.setdefault(shape[1:-1], f". Write `np.argmax({name}, -1)` after one-hot classes")
     return mismatch(name, expected, f"shape {shape}{advice.get(event_shape, '')}")
 
 
@@ -214,7 +219,8 @@ def split_condition(inputs):
     if isinstance(first, kinds) or hasattr(first, "shape"):
         if len(inputs) > 2:
             expected = "must be data or the tuple (data, condition)"
-            raise mismatch("x", expected, f"{len(inputs)} elements")
+            advice = ". Write `np.stack(x)` of a list of examples"
+            raise mismatch("x", expected, f"{len(inputs)} elements{advice}")
         return inputs if len(inputs) == 2 else (inputs[0], None)
     return inputs, None
 

@@ -57,6 +57,8 @@ def check_mask(name, mask, shape):
     if known is None:
         expected = f"must be a boolean array, true for known variables, that broadcasts to {shape}"
         advice = f". Write `{name}.astype(bool)`" if mask.dtype.kind in "iuf" else ""
+        if _spread(mask[..., None], shape) is not None:
+            advice = f". Write `{name}[..., None]`"
         raise mismatch(name, expected, f"shape {mask.shape}, dtype {mask.dtype}{advice}")
     return known
 

@@ -151,7 +151,10 @@ def _read_times(series, dtype):
         expected = _times_of(dtype) or f"values that fit {dtype}"
         if own == dtype:
             expected = "dates, times of a date, or durations"
-        raise ValueError(f"must contain {expected}. Received: a column of {own}")
+        came = f"a column of {own}"
+        if own == import_narwhals().String:
+            came += ". Parse strings by `pandas.to_datetime`"
+        raise ValueError(f"must contain {expected}. Received: {came}")
     if series.implementation.is_pandas():
         native = native.astype("datetime64[s]") if own == date else native
         times = native.to_numpy(_numpy_dtype(own))

@@ -11,7 +11,7 @@ from keras import ops
 from keras.callbacks import Callback, CallbackList
 
 from keras_bfn import recipes
-from keras_bfn._parts import count_examples, map_parts, unzip_parts
+from keras_bfn._parts import count_examples, describe, map_parts, unzip_parts
 from keras_bfn._random import seed_of, uniform
 from keras_bfn._typing import Array, Data, Frame, Seed, Tensor, Verbose
 from keras_bfn._validation import (
@@ -19,8 +19,10 @@ from keras_bfn._validation import (
     check_rate,
     check_seed,
     check_steps,
+    mismatch,
     refusal,
     refuse_details,
+    warn,
 )
 from keras_bfn.distributions import Distribution
 from keras_bfn.flows import Flow, expand
@@ -30,7 +32,7 @@ from keras_bfn.orders import AnyOrderNetwork
 from keras_bfn.samplers import NUM_STEPS, AncestralSampler
 from keras_bfn.tables.checks import MISSING, unmark
 from keras_bfn.tables.chunks import batches_of, chunks_of
-from keras_bfn.tables.frames import is_frame, make_series, read_series
+from keras_bfn.tables.frames import is_frame, make_series, read_frame, read_series
 
 LEAST_BATCH, BATCHES_PER_EPOCH = 64, 8  # by default: larger batches of few rows overfit
 TRAINING_STEPS, MANY_ROWS = 2000, 5000  # by default: more steps for more than so many rows
@@ -137,7 +139,7 @@ class TableModel(AnyOrderNetwork):
         Args:
             x: a frame; a table in chunks, as in `keras_bfn.tables.Table.from_dataframe`; or data as
                 in `keras_bfn.BayesianFlowNetwork.fit`. Rows are shuffled within each chunk: write
-                sorted files in random order.
+                sorted files in random order. A warning names columns that the frame lacks.
             batch_size: int. By default an eighth of the rows, but at least 64 and at most 512; 64
                 for `Sequences`.
             epochs: int. By default as many as give 2,000 steps, and with more than 5,000 rows more
@@ -155,8 +157,12 @@ class TableModel(AnyOrderNetwork):
         """
         read = None if is_frame(x) else chunks_of(x)
         if is_frame(x) or read:
+            first = next(iter(read()), None) if read else x
             x = x if read else self._encode(x, seed=0)
             num = sum(map(len, read())) if read else count_examples(x)
+            if num < 1:
+                raise refusal("x", "must have at least one row", first)
+            self._warn_of_lacking(first)
             if kwargs.get("validation_split") is not None:  # these rows are not trained on
                 num *= 1 - check_rate("validation_split", kwargs["validation_split"])
                 if num < 1:
@@ -183,7 +189,7 @@ class TableModel(AnyOrderNetwork):
         elif not self.compiled:
             raise refusal("x", "must be a DataFrame, because the model is not compiled", x)
         epochs = 1 if epochs is None else epochs
-        validation_data = self._encode(validation_data)
+        x, validation_data = self._encode(x), self._encode(validation_data)
         return super().fit(x, y, batch_size, epochs, validation_data=validation_data, **kwargs)
 
     def evaluate(self, x: Data | Frame = None, *args, **kwargs) -> Any:
@@ -205,10 +211,20 @@ class TableModel(AnyOrderNetwork):
         if isinstance(x, tuple) and x:
             return self._encode(x[0], seed), *x[1:]
         if not is_frame(x):
+            if hasattr(x, "shape"):
+                expected = "must be a frame, or a dict of the parts of the flow"
+                raise mismatch("x", expected, describe(x))
             return x
         if not len(x):
             raise refusal("x", "must have at least one row", x)
         return self.table.encode(x, seed)
+
+    def _warn_of_lacking(self, df):
+        cells = self.table.read(read_frame(df).head(100).to_native())
+        settled = self.table.settle(cells).items()
+        lacking = [name for name, values in settled if name not in cells and set(values) == {None}]
+        if lacking:
+            warn(f"The columns {lacking} are not in `x`, so the model learns nothing of them")
 
     def log_likelihood(
         self,
@@ -414,7 +430,7 @@ class TableModel(AnyOrderNetwork):
                 new = iter(gone if cell is None else cell for cell in values)
                 pairs = zip(owners[name], cells[name], strict=True)
                 cells[name] = [next(new) if i in rows else cell for i, cell in pairs]
-        return cells
+        return unmark(cells)
 
     def _mark(self, cells, read):
         """Returns the cells of nullable columns, `MISSING` where a frame's cell is missing."""

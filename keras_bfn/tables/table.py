@@ -696,7 +696,8 @@ def _infer(name, series, cells, has_many):
             warn(
                 f"Column {name!r} has {len(seen)} distinct values in {num_cells} cells, and each "
                 "becomes a class. If they are names, remove the column. If they are dates, parse "
-                "them (`pandas.read_csv(..., parse_dates=[...])`). Otherwise, pass its `Category()`"
+                "them (`pandas.read_csv(..., parse_dates=[...])`); if they are numbers, too "
+                "(`pandas.to_numeric`). Otherwise, pass its `Category()`"
             )
         return Category()
     are_well_known = has_many or SEEN_WELL * len(seen) <= sum(cell is not None for cell in cells)

@@ -101,6 +101,21 @@ def test_an_imputed_cell_is_never_missing(trained):
     assert lacking.notna().all(axis=None)
 
 
+@pytest.mark.parametrize(
+    "dtype", ["float64", "Int64", "object", "str", "category", "datetime64[ns]"]
+)
+@pytest.mark.parametrize("method", ["impute", "impute_expected"])
+def test_a_column_without_any_value_stays_missing(dtype, method):
+    df = pandas.DataFrame({"kind": list("xyxy"), "cell": pandas.Series([None] * 4, dtype=dtype)})
+    model = Table.from_dataframe(df).make_model(width=8, num_blocks=1, seed=0)
+    df.loc[2, "kind"] = None
+    filled = getattr(model, method)(df, seed=0)
+    assert filled["cell"].dtype == df["cell"].dtype
+    assert filled["cell"].isna().all()
+    assert filled["kind"].drop(2).tolist() == ["x", "y", "y"]
+    assert filled["kind"][2] in ("x", "y")
+
+
 def test_a_missing_cell_counts_in_the_likelihood_but_no_value_in_its_place(trained):
     homes = make_homes(200, seed=1)
     homes = homes[homes["garden"].isna()]

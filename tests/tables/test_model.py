@@ -333,6 +333,16 @@ def test_more_rows_make_larger_batches(num, batch_size, epochs, monkeypatch):
     assert asked["batch_size"] == 64
 
 
+@pytest.mark.once
+@pytest.mark.parametrize("in_chunks", [False, True])
+def test_columns_that_a_frame_lacks_are_named_in_training(in_chunks):
+    model = Table.from_dataframe(FRAME).make_model(width=8, num_blocks=1)
+    lacking, df = FRAME.columns[0], FRAME.drop(columns=FRAME.columns[0])
+    with pytest.warns(UserWarning, match=rf"The columns \['{lacking}'\] are not in `x`") as found:
+        model.fit([df] if in_chunks else df, epochs=1, verbose=0)
+    assert __file__ in [w.filename for w in found if "The columns" in str(w.message)]
+
+
 @pytest.mark.slow_to_compile
 def test_the_time_that_training_will_take_is_printed(capsys):
     model = Table.from_dataframe(FRAME).make_model(width=8, num_blocks=1, seed=0)

@@ -378,5 +378,9 @@ CALLS = {
     "x": {
         "at least one row": [lambda t: t.rows.fit(t.frame[:0])],
         "DataFrame, because the model is not compiled": [lambda t: t.table.make_model(8, 1).fit(3)],
+        "a frame, or a dict of the parts of the flow": [
+            (lambda t: t.rows.code_length(np.zeros((3, 2))), "a ndarray"),
+            (lambda t: t.rows.code_length(t.frame["n"]), "a Series"),
+        ],
     },
 }

@@ -78,7 +78,11 @@ CALLS = {
     },
     "day": {
         "Column 'day' of `df` must contain times without a": [
-            (lambda t: t.days.sample(2, {"day": NOON[0]}), "a column of Datetime(")
+            (lambda t: t.days.sample(2, {"day": NOON[0]}), "a column of Datetime("),
+            (
+                lambda t: t.days.sample(2, {"day": "2020-01-01"}),
+                "a column of String. Parse strings by `pandas.to_datetime`",
+            ),
         ]
     },
     "df": {

@@ -858,6 +858,16 @@ CALLS = {
                             "shape (24, 1, 4, 4). Write `np.moveaxis(x, 1, -1)`",
                         ),
                         (
+                            X.reshape(24, 16),
+                            "(batch, *event_shape) with event_shape=(4, 4, 1)",
+                            "shape (24, 16). Write `np.reshape(x, (-1, 4, 4, 1))`",
+                        ),
+                        (
+                            np.eye(2, dtype=int)[X],
+                            "(batch, *event_shape) with event_shape=(4, 4, 1)",
+                            "shape (24, 4, 4, 1, 2). Write `np.argmax(x, -1)` after one-hot",
+                        ),
+                        (
                             X[:, :3],
                             "(batch, *event_shape) with event_shape=(4, 4, 1)",
                             "shape (24, 3, 4, 1)",
@@ -869,7 +879,11 @@ CALLS = {
                             "dtype str128. A tokenizer's `encode_batch` makes integers of texts",
                         ),
                         ((X, X), "The network takes no condition", "a condition in `x`"),
-                        ((X, X, X), "must be data or the tuple (data, condition)", "3 elements"),
+                        (
+                            (X, X, X),
+                            "must be data or the tuple (data, condition)",
+                            "3 elements. Write `np.stack(x)` of a list of examples",
+                        ),
                     )
                 ),
                 (lambda t: t.model.fit(iter([])), "must contain data", "an empty dataset"),

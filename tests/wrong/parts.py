@@ -113,6 +113,11 @@ CALLS = {
                             "float64",
                         ),
                         (
+                            {"image": np.ones(IMAGES.shape[:-1], bool)},
+                            "`known['image']` must be a boolean array",
+                            "Write `known['image'][..., None]`",
+                        ),
+                        (
                             {"label": np.ones((NUM, 1), bool)},
                             "`known['label']` must",
                             "shape (12, 1)",
