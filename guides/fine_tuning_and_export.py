@@ -302,7 +302,10 @@ Every input named `normal` is standard normal noise. The first dimension of each
 is the number of samples, and may have any value. A model with conditions also has an
 input `condition` (int32 for classes, unlike all others here), and with `guided=True`
 another, `guidance_scale`: a number for each sample. Times evenly spaced are those of
-`"sde2"`; `sampler.times(model.flow, num_steps)` returns those of any sampler.
+`"sde2"`; `sampler.times(model.flow, num_steps)` returns those of any sampler. A
+deterministic sampler, such as `ODE2Sampler(spacing="log_beta")`, gives the samples of
+`generate(latents=...)` if the noise of the first step is the latents, divided by
+`sqrt(flow.gain)`.
 """
 
 num_samples, num_steps = 30, 20

@@ -50,7 +50,10 @@ digits = digits.reshape(-1, 8, 8, 1).astype("int32")
 
 `bfn_digits` was trained without classes. We train a classifier as usual, on grey levels
 without noise. At each step, guidance applies the classifier to the expected data, the
-means of the output distribution. `target` holds the requested class of each sample.
+means of the output distribution. `target` holds the requested class of each sample. Of
+data that are classes, the expected data are probabilities, with one more axis: a
+classifier of binary images needs `preprocess=lambda p: p[..., 1]`, the probabilities
+that pixels are 1.
 """
 
 classifier = keras.Sequential(

@@ -238,7 +238,8 @@ class AtLeast(Rule):
 class SumOf(Rule):
     """A number that is the sum of other columns.
 
-    It is not sent: in all sampled and imputed rows it is computed from the others.
+    It is not sent: in all sampled and imputed rows it is computed from the others. So it can only
+    be known in rows that miss at most one of the others.
 
     Args:
         *others: the names of the other columns, at least one.
