@@ -146,6 +146,16 @@ bits = total[0] / (model.num_variables * np.log(2))
 print(f"The first image: {bits:.2f} bits per dimension.")
 
 """
+An image that costs much more than the others differs from the training data. But simple
+images cost little, whether they belong to the data or not: a blank image may cost less
+than most digits. So to find outliers, look at both ends:
+"""
+
+order = np.argsort(total)
+print(f"The three cheapest images: {order[:3]}, of {total[order[:3]].round(1)} nats.")
+print(f"The three dearest: {order[-3:]}, of {total[order[-3:]].round(1)} nats.")
+
+"""
 With `num_steps` messages, the code is longer. As `num_steps` grows, its length
 approaches the one above:
 """

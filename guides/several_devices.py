@@ -135,8 +135,8 @@ if keras.backend.backend() == "torch" and "WORLD_SIZE" in os.environ:
     images = images[rank::num_devices]
 
 """
-(With CUDA, let each process see only its own GPU: set
-`CUDA_VISIBLE_DEVICES=$LOCAL_RANK` before Keras is imported.)
+With CUDA, let each process see only its own GPU. Before Keras is imported, write
+`os.environ["CUDA_VISIBLE_DEVICES"] = os.environ["LOCAL_RANK"]`.
 
 ## Common to all backends
 

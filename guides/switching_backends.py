@@ -103,6 +103,8 @@ Compare samples of the same *latents*: `generate(latents=...)` draws no noise (i
 sampler is `ODE2Sampler(spacing="log_beta")`), and `encode` returns the latents of given
 data. We save the model and the latents of five points, and run a script on each
 installed backend. It loads the model, and generates from the latents and from a seed.
+For new samples, draw the latents yourself: normal noise times `np.sqrt(flow.gain)`, of
+shape `(num, *model.event_shape, flow.embedding_size)`.
 """
 
 latents = model.encode(points[:5], num_steps=50, verbose=0)

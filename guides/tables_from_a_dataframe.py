@@ -67,12 +67,12 @@ print(train.head().to_string())
   and the season.
 - `Angle`: never chosen. Declare periodic numbers, such as degrees, as `Angle(360)`.
 
-pandas stores integers as floats if cells are missing, so magnesium becomes a `Number`.
-We declare it as `Levels`, in a wider range than observed. `Number("mean")` scales
-proline linearly instead. Rules between columns are declared in the same way, and hold
-in every generated row: `Table.from_dataframe(df, end=AtLeast("start"),
-gross=SumOf("net", "tax"))`. Parse dates first (`pandas.read_csv(...,
-parse_dates=["start", "end"])`).
+pandas stores integers as floats if cells are missing, unless their dtype is `Int64`, so
+magnesium becomes a `Number`. We declare it as `Levels`, in a wider range than observed.
+`Number("mean")` scales proline linearly instead. Rules between columns are declared in
+the same way, and hold in every generated row: `Table.from_dataframe(df,
+end=AtLeast("start"), gross=SumOf("net", "tax"))`. Parse dates first
+(`pandas.read_csv(..., parse_dates=["start", "end"])`).
 """
 
 print(Table.from_dataframe(train))

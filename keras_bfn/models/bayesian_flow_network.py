@@ -777,7 +777,8 @@ class BayesianFlowNetwork(Built):
                 for a dict of flows, a dict of these for some parts. For models that allow missing
                 variables; those beyond the length are -1 or NaN. By default the model's full
                 length.
-            seed: int or None. The same seed gives the same samples on the same backend.
+            seed: int or None. The same seed and batch size give the same samples on the same
+                backend.
             batch_size: int; by default all at once, up to 64. One program is compiled for each
                 batch size and sampler, and reused for any number of steps.
             return_details: bool. Whether to also return all predictions, or, with particles, their
