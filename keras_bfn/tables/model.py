@@ -405,6 +405,7 @@ class TableModel(AnyOrderNetwork):
         read = self.table.read(df)
         if not len(df):
             raise refusal("df", "must have at least one row", df)
+        self.table.check_rules(read)  # of all rows, so that a message has the row's number
         cells = {name: num * values for name, values in self.table.complete(read).items()}
         nullable = self.table.nullable
         cells |= self._mark(cells, read)

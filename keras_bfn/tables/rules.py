@@ -147,7 +147,8 @@ class Rule(Immutable):
                 unknown = [x for x, value in zip(self.others, values, strict=True) if value is None]
                 if len(unknown) > 1:
                     expected = f"must only be given together with all but one of {self.others}"
-                    raise ValueError(f"{expected}. Received: row {row} without {unknown}")
+                    came = f"row {row} without {unknown}. Remove the cell, to compute it from them"
+                    raise ValueError(f"{expected}. Received: {came}")
                 yield row, unknown[0]
 
     def restore_all(

@@ -423,6 +423,11 @@ class Sequences(Immutable):
         self.entities.check_cells(_some(cells, self.entities.names))
         self.rows.check_cells(_some(cells, self.rows.names))
 
+    def check_rules(self, cells: Mapping[str, Sequence[Any]]) -> None:
+        """As `keras_bfn.tables.Table.check_rules`."""
+        self.entities.check_rules(_some(cells, self.entities.names))
+        self.rows.check_rules(_some(cells, self.rows.names))
+
     def encode_cells(
         self, cells: Mapping[str, Sequence[Any]], seed: int | None = None, missing: int = 0
     ) -> dict[str, Array]:

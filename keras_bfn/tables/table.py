@@ -357,6 +357,11 @@ class Table(Immutable):
 
         The frame's dtypes must hold them, and rules must determine the cells beside them.
         """
+        self.check_rules(cells)
+        frames.write_frame(self.library, cells, self.dtypes)
+
+    def check_rules(self, cells: Mapping[str, Sequence[Any]]) -> None:
+        """Raises a `ValueError` unless rules determine the unknown cells beside their columns."""
         everything = self.settle(cells)
         for name, rule in self.rules.items():
             others = [everything[other] for other in rule.others]
@@ -365,7 +370,6 @@ class Table(Immutable):
                     if other not in self.columns:
                         expected = f"must only be given together with {other!r}, for {rule!r}"
                         raise ValueError(f"{expected}. Received: row {row} without {other!r}")
-        frames.write_frame(self.library, cells, self.dtypes)
 
     def encode_cells(
         self, cells: Mapping[str, Sequence[Any]], seed: int | None = None, missing: int = 0
