@@ -209,7 +209,7 @@ class Flow(Immutable):
             elif "str" in dtype:
                 came += ". A tokenizer's `encode_batch` makes integers of texts"
             elif dtype == "object":
-                came += ". `keras_bfn.tables.Table` encodes frames of numbers and strings"
+                came += ". Write NaN for missing numbers. `keras_bfn.tables.Table` encodes frames"
             raise mismatch(name, expected, came)
 
     def hear(self, s: Tensor, beta: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
